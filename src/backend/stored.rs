@@ -1,0 +1,48 @@
+//! Stored blocks (RFC 1951 §3.2.4): level 0.
+
+/// The largest payload of one stored block: its length field has 16 bits.
+const MAX_BLOCK_LEN: usize = 0xffff;
+
+/// Appends `data` to `out` as stored blocks. The last block carries the final bit if `is_last`.
+///
+/// Blocks begin and end on byte boundaries, so the outputs for neighbouring chunks can simply be
+/// joined. An empty chunk that is not the last one gives no bytes.
+pub fn encode(data: &[u8], is_last: bool, out: &mut Vec<u8>) {
+    let mut blocks = data.chunks(MAX_BLOCK_LEN).peekable();
+    if is_last && blocks.peek().is_none() {
+        out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
+    }
+    out.reserve(data.len() + 5 * data.len().div_ceil(MAX_BLOCK_LEN));
+    while let Some(block) = blocks.next() {
+        let len = block.len() as u16;
+        out.push(u8::from(is_last && blocks.peek().is_none()));
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::libdeflate::{self, Inflated};
+
+    fn round_trip(data: &[u8], cut: usize) {
+        let mut packed = Vec::new();
+        encode(&data[..cut], false, &mut packed);
+        encode(&data[cut..], true, &mut packed);
+        let mut out = Vec::with_capacity(data.len());
+        let packed_len = packed.len();
+        assert_eq!(libdeflate::inflate(&packed, &mut out), Inflated::Done { consumed: packed_len });
+        assert!(out == data);
+    }
+
+    #[test]
+    fn chunks_join_to_one_stream() {
+        let data: Vec<u8> = (0..200_000u32).map(|i| (i >> 3) as u8).collect();
+        for cut in [0, 1, 65_534, 65_535, 65_536, 131_070, 200_000] {
+            round_trip(&data, cut);
+        }
+        round_trip(b"", 0);
+    }
+}

@@ -1,0 +1,92 @@
+//! The table that `-l` prints.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::report::percent;
+
+/// One row of the table.
+pub(super) struct Row {
+    /// Bytes of the compressed file.
+    pub(super) packed_len: u64,
+    /// Bytes of its first header and last trailer, which do not count against the ratio.
+    pub(super) overhead: u64,
+    /// Bytes of data.
+    pub(super) data_len: u64,
+    pub(super) crc: u32,
+    /// Seconds since 1970.
+    pub(super) time: i64,
+    /// The name of the uncompressed file.
+    pub(super) name: String,
+}
+
+/// The table as it grows, row by row.
+#[derive(Default)]
+pub(super) struct Table {
+    is_verbose: bool,
+    has_frame: bool,
+    rows: usize,
+    packed_len: u64,
+    overhead: u64,
+    data_len: u64,
+}
+
+impl Table {
+    /// A table with gzip's `-v` columns or without, with headline and totals or without.
+    pub(super) fn new(is_verbose: bool, has_frame: bool) -> Table {
+        Table { is_verbose, has_frame, ..Table::default() }
+    }
+
+    pub(super) fn row(&mut self, row: &Row) -> io::Result<()> {
+        let mut text = String::new();
+        if self.rows == 0 && self.has_frame {
+            if self.is_verbose {
+                text.push_str("method  crc     date  time  ");
+            }
+            text.push_str(&format!("{:>19} {:>19}  ratio uncompressed_name\n", "compressed", "uncompressed"));
+        }
+        if self.is_verbose {
+            text.push_str(&format!("defla {:08x} {} ", row.crc, date(row.time)));
+        }
+        text.push_str(&columns(row.packed_len, row.overhead, row.data_len, &row.name));
+        self.rows += 1;
+        self.packed_len += row.packed_len;
+        self.overhead += row.overhead;
+        self.data_len += row.data_len;
+        io::stdout().write_all(text.as_bytes())
+    }
+
+    /// Prints the totals, if there is more than one row to add up.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        if self.rows > 1 && self.has_frame {
+            let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };
+            let totals = columns(self.packed_len, self.overhead, self.data_len, "(totals)");
+            io::stdout().write_all(format!("{indent}{totals}").as_bytes())?;
+        }
+        io::stdout().flush()
+    }
+}
+
+fn columns(packed_len: u64, overhead: u64, data_len: u64, name: &str) -> String {
+    let saved = i128::from(data_len) - (i128::from(packed_len) - i128::from(overhead));
+    format!("{packed_len:19} {data_len:19} {} {name}\n", percent(saved, data_len))
+}
+
+/// Local time, as `ls` shows it: "Mar  5 06:07".
+fn date(time: i64) -> String {
+    let time = Timestamp::from_second(time).unwrap_or_default();
+    time.to_zoned(TimeZone::system()).strftime("%b %e %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_as_gzip_prints_them() {
+        assert_eq!(columns(1_115, 0, 2_400, "f"), "               1115                2400  53.5% f\n");
+        assert_eq!(columns(20, 20, 0, "e"), "                 20                   0   0.0% e\n");
+    }
+}

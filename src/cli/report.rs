@@ -1,0 +1,111 @@
+//! What is said on stderr, and the exit status that follows from it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::args::Verbosity;
+use crate::error::Error;
+
+/// How a run ended; the worse of two wins: ok < warning < error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ExitStatus {
+    Ok,
+    Warning,
+    Error,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(match status {
+            ExitStatus::Ok => 0,
+            ExitStatus::Warning => 2,
+            ExitStatus::Error => 1,
+        })
+    }
+}
+
+/// The voice of the program on stderr. What cannot be written there is lost: there is nowhere
+/// left to complain.
+pub(super) struct Report {
+    program: String,
+    pub(super) verbosity: Verbosity,
+    pub(super) status: ExitStatus,
+}
+
+impl Report {
+    pub(super) fn new(program: String) -> Report {
+        Report { program, verbosity: Verbosity::Normal, status: ExitStatus::Ok }
+    }
+
+    pub(super) fn program(&self) -> &str {
+        &self.program
+    }
+
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbosity == Verbosity::Verbose
+    }
+
+    /// The operand `name` failed.
+    pub(super) fn error(&mut self, name: &str, error: &Error) {
+        self.status = self.status.max(ExitStatus::Error);
+        let blank = if error.follows_blank_line() { "\n" } else { "" };
+        for line in error.lines(name) {
+            self.say(&format!("{blank}{}: {line}\n", self.program));
+        }
+    }
+
+    /// Something failed outside the data: `text` is the whole message after the program's name.
+    pub(super) fn failure(&mut self, text: &str) {
+        self.status = self.status.max(ExitStatus::Error);
+        self.say(&format!("{}: {text}\n", self.program));
+    }
+
+    /// Something deserves a warning, which `-q` hides, but not from the exit status.
+    pub(super) fn warning(&mut self, text: &str) {
+        self.status = self.status.max(ExitStatus::Warning);
+        if self.verbosity != Verbosity::Quiet {
+            self.say(&format!("{}: {text}\n", self.program));
+        }
+    }
+
+    /// A warning that even `-q` shows.
+    pub(super) fn loud_warning(&mut self, text: &str) {
+        self.status = self.status.max(ExitStatus::Warning);
+        self.say(&format!("{}: {text}\n", self.program));
+    }
+
+    /// A remark that does not change the exit status.
+    pub(super) fn remark(&self, text: &str) {
+        if self.verbosity != Verbosity::Quiet {
+            self.say(&format!("{}: {text}\n", self.program));
+        }
+    }
+
+    /// Prints `text` as it is.
+    pub(super) fn say(&self, text: &str) {
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// The part of `whole` that `saved` is, as gzip prints it.
+pub(super) fn percent(saved: i128, whole: u64) -> String {
+    let ratio = if whole == 0 { 0.0 } else { 100.0 * saved as f64 / whole as f64 };
+    format!("{ratio:5.1}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_win_over_warnings() {
+        assert!(ExitStatus::Ok < ExitStatus::Warning && ExitStatus::Warning < ExitStatus::Error);
+    }
+
+    #[test]
+    fn percentages_have_one_decimal() {
+        assert_eq!(percent(536, 1000), " 53.6%");
+        assert_eq!(percent(-2, 3), "-66.7%");
+        assert_eq!(percent(5, 0), "  0.0%");
+    }
+}

@@ -1,0 +1,113 @@
+//! Where the serial route's output goes.
+//!
+//! The decoder fills a buffer, hands it over and gets an empty one back. With more than one
+//! thread the buffers travel to a writer thread, which is started only when a second buffer is
+//! needed, so that small files start none. At most [`QUEUED`]` + 2` buffers exist: those in the
+//! queue, one being filled, one being written.
+
+use std::io::Write;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use crate::engine::pool;
+use crate::error::Error;
+
+/// What the decoder fills before it hands over. Small enough that the data are still in a cache
+/// when their checksum is made and when they are written.
+pub(super) const BUF_LEN: usize = 256 << 10;
+
+/// Buffers waiting for the writer thread.
+const QUEUED: usize = 4;
+
+/// The receiver of decoded bytes.
+pub(super) enum Sink<'scope, 'env> {
+    /// Nobody wants the bytes.
+    Discard,
+    /// Written at once by the decoder's thread.
+    Direct(&'env mut (dyn Write + Send)),
+    /// To be written by a thread of its own as soon as there is enough to write.
+    Idle(&'scope Scope<'scope, 'env>, &'env mut (dyn Write + Send)),
+    /// Written by a thread of its own.
+    Overlapped(SyncSender<Vec<u8>>, ScopedJoinHandle<'scope, Result<(), Error>>),
+    /// Its thread has ended.
+    Closed,
+}
+
+/// Runs `decode` with the sink for `out` and `threads`.
+pub(super) fn with_sink<'env, R>(
+    out: Option<&'env mut (dyn Write + Send)>,
+    threads: usize,
+    decode: impl FnOnce(&mut Sink<'_, 'env>) -> R,
+) -> R {
+    match out {
+        None => decode(&mut Sink::Discard),
+        Some(out) if threads <= 1 => decode(&mut Sink::Direct(out)),
+        Some(out) => thread::scope(|scope| decode(&mut Sink::Idle(scope, out))),
+    }
+}
+
+impl Sink<'_, '_> {
+    /// Takes a full buffer and gives back an empty one.
+    pub(super) fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if matches!(self, Sink::Idle(..)) {
+            let Sink::Idle(scope, out) = std::mem::replace(self, Sink::Closed) else { unreachable!() };
+            let (tx, rx) = sync_channel(QUEUED);
+            *self = Sink::Overlapped(tx, scope.spawn(move || write_all(&rx, out)));
+        }
+        if let Sink::Overlapped(tx, _) = self {
+            return match tx.send(buf) {
+                Ok(()) => Ok(empty_buf()),
+                Err(_) => Err(self.close().expect_err("the writer stops early only for an error")),
+            };
+        }
+        self.write(&buf)?;
+        Ok(reuse(buf))
+    }
+
+    /// Takes the last bytes and returns when everything is written.
+    pub(super) fn finish(&mut self, buf: Vec<u8>) -> Result<(), Error> {
+        if matches!(self, Sink::Overlapped(..)) {
+            self.put(buf)?;
+            return self.close();
+        }
+        self.write(&buf)?;
+        pool::OUTPUT.put(buf);
+        Ok(())
+    }
+
+    fn write(&mut self, buf: &[u8]) -> Result<(), Error> {
+        match self {
+            Sink::Direct(out) | Sink::Idle(_, out) => out.write_all(buf).map_err(Error::Write),
+            Sink::Discard | Sink::Overlapped(..) | Sink::Closed => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        match std::mem::replace(self, Sink::Closed) {
+            Sink::Overlapped(tx, writer) => {
+                drop(tx);
+                writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_all(bufs: &Receiver<Vec<u8>>, out: &mut dyn Write) -> Result<(), Error> {
+    for buf in bufs {
+        out.write_all(&buf).map_err(Error::Write)?;
+        pool::OUTPUT.put(buf);
+    }
+    Ok(())
+}
+
+/// An empty buffer with room for [`BUF_LEN`] bytes or more.
+pub(super) fn empty_buf() -> Vec<u8> {
+    reuse(pool::OUTPUT.take())
+}
+
+fn reuse(mut buf: Vec<u8>) -> Vec<u8> {
+    buf.clear();
+    buf.reserve(BUF_LEN);
+    buf
+}

@@ -1,0 +1,104 @@
+//! Members that say how long they are, so that a reader can find the next one without decoding.
+//!
+//! The length stands in a subfield of the header's extra field (RFC 1952 §2.3.1.1). Two kinds:
+//!
+//! | subfield | payload | members |
+//! |---|---|---|
+//! | `BC` | u16, member length − 1 | BGZF (SAM specification §4.1): at most 64 KiB, ended by an empty member |
+//! | `RZ` | u32, member length | rigz's own, for larger chunks |
+//!
+//! Numbers are little-endian. A reader must not believe them: see `engine::decompress::members`.
+
+use crate::format::gzip::{self, NewHeader};
+
+/// The empty member that ends a BGZF file.
+pub const EOF_MEMBER: [u8; 28] =
+    [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 6, 0, b'B', b'C', 2, 0, 27, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The most data that goes into one BGZF member. Stored (5 bytes), with header and trailer (26),
+/// it still fits in 64 KiB; htslib uses the same value.
+pub const MAX_DATA_LEN: usize = 0xff00;
+
+/// Which subfield carries the length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subfield {
+    /// BGZF's `BC`.
+    Bc,
+    /// rigz's `RZ`.
+    Rz,
+}
+
+/// Appends a header whose subfield has room for the member's length; [`set_member_len`] fills
+/// it in. BGZF readers expect the subfield at a fixed place and nothing but it.
+pub fn write_header(subfield: Subfield, header: &NewHeader, out: &mut Vec<u8>) {
+    match subfield {
+        Subfield::Bc => out.extend_from_slice(&EOF_MEMBER[..18]),
+        Subfield::Rz => gzip::write_header(header, b"RZ\x04\0\0\0\0\0", out),
+    }
+}
+
+/// Writes the length of the complete `member` into its header.
+///
+/// # Panics
+/// If the length does not fit the subfield; chunk lengths are chosen so that it does.
+pub fn set_member_len(subfield: Subfield, member: &mut [u8]) {
+    /// Where the subfield's payload begins: fixed header, XLEN, id and payload length.
+    const PAYLOAD: usize = gzip::FIXED_HEADER_LEN + 2 + 4;
+    let len = member.len();
+    match subfield {
+        Subfield::Bc => {
+            let last = u16::try_from(len - 1).expect("a BGZF member is at most 64 KiB long");
+            member[PAYLOAD..PAYLOAD + 2].copy_from_slice(&last.to_le_bytes());
+        }
+        Subfield::Rz => {
+            let len = u32::try_from(len).expect("a member is less than 4 GiB long");
+            member[PAYLOAD..PAYLOAD + 4].copy_from_slice(&len.to_le_bytes());
+        }
+    }
+}
+
+/// The member length that an extra field claims.
+pub fn member_len(mut extra: &[u8]) -> Option<u64> {
+    while let [id1, id2, len1, len2, rest @ ..] = extra {
+        let len = usize::from(u16::from_le_bytes([*len1, *len2]));
+        let payload = rest.get(..len)?;
+        match ([*id1, *id2], payload) {
+            ([b'B', b'C'], &[a, b]) => return Some(u64::from(u16::from_le_bytes([a, b])) + 1),
+            ([b'R', b'Z'], &[a, b, c, d]) => return Some(u64::from(u32::from_le_bytes([a, b, c, d]))),
+            _ => extra = &rest[len..],
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_written_are_read_back() {
+        for subfield in [Subfield::Bc, Subfield::Rz] {
+            let mut member = Vec::new();
+            write_header(subfield, &NewHeader::default(), &mut member);
+            member.extend_from_slice(&[0; 1000]);
+            set_member_len(subfield, &mut member);
+            let header = gzip::read_header(&member).unwrap().unwrap();
+            assert_eq!(header.member_len, Some(member.len() as u64), "{subfield:?}");
+            assert_eq!(header.len, member.len() - 1000);
+        }
+    }
+
+    #[test]
+    fn the_end_member_says_its_own_length() {
+        assert_eq!(gzip::read_header(&EOF_MEMBER).unwrap().unwrap().member_len, Some(28));
+    }
+
+    #[test]
+    fn other_subfields_are_passed_over() {
+        assert_eq!(member_len(b"XY\x03\0abcBC\x02\0\x0f\0"), Some(16));
+        assert_eq!(member_len(b"BC\x03\0abcRZ\x04\0\x07\0\0\0"), Some(7));
+        for damaged in [&b""[..], b"BC", b"BC\x02\0\x01", b"RZ\xff\xff\x01\0\0\0", b"XY\0\0"] {
+            assert_eq!(member_len(damaged), None, "{damaged:?}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The bytes around DEFLATE: member headers and trailers.
+
+pub mod bgzf;
+pub mod gzip;

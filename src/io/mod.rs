@@ -1,0 +1,8 @@
+//! Files, pipes, maps, attributes and signals: everything that touches the system.
+
+pub mod attributes;
+pub mod input;
+pub mod map;
+pub mod output;
+pub mod signals;
+pub mod source;

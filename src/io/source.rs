@@ -1,0 +1,103 @@
+//! Opening: regular files, pipes, devices and the standard streams.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, IsTerminal, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::OFlags;
+
+/// What a pipe is asked to hold. The default of 64 KiB wakes both ends too often; this is also
+/// the most that users without privileges get.
+const PIPE_LEN: usize = 1 << 20;
+
+/// An open input.
+pub struct Input {
+    /// The file, pipe or device.
+    pub file: File,
+    /// What the system says about it.
+    pub metadata: Metadata,
+    /// Offset of the first byte to read (standard input may be open in its middle).
+    pub start: u64,
+}
+
+impl Input {
+    /// Opens `path`. A FIFO does not block here; a symlink is an error unless `follow`.
+    pub fn open(path: &Path, follow: bool) -> io::Result<Input> {
+        let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        if !follow {
+            flags |= OFlags::NOFOLLOW;
+        }
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.file_type().is_fifo() {
+            // From here on reading is to wait.
+            rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+        }
+        Ok(Input { file, metadata, start: 0 })
+    }
+
+    /// Standard input.
+    pub fn stdin() -> io::Result<Input> {
+        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let metadata = file.metadata()?;
+        let start = if metadata.is_file() { (&file).stream_position()? } else { 0 };
+        widen_pipe(&file, &metadata);
+        Ok(Input { file, metadata, start })
+    }
+
+    /// Bytes from `start` to the end, if this is a regular file.
+    pub fn len(&self) -> Option<u64> {
+        self.metadata.is_file().then(|| self.metadata.len().saturating_sub(self.start))
+    }
+
+    /// Whether this is a regular file that says it has nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// The modification time in seconds since 1970, of regular files only.
+    pub fn mtime(&self) -> Option<i64> {
+        self.metadata.is_file().then(|| self.metadata.mtime())
+    }
+
+    /// Moves the shared offset of a regular file to where reading in order would have left it,
+    /// so that the next reader of the same standard input goes on from there.
+    pub fn leave_at(&self, offset: u64) {
+        // A file that cannot be positioned has no reader to mislead.
+        let _ = (&self.file).seek(SeekFrom::Start(offset));
+    }
+}
+
+/// Standard output, unbuffered.
+pub fn stdout() -> io::Result<File> {
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if let Ok(metadata) = file.metadata() {
+        widen_pipe(&file, &metadata);
+    }
+    Ok(file)
+}
+
+/// Asks the system for a larger pipe; a refusal does no harm.
+fn widen_pipe(file: &File, metadata: &Metadata) {
+    if metadata.file_type().is_fifo() {
+        let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_LEN);
+    }
+}
+
+/// Whether standard input is a terminal.
+pub fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs() as i64)
+}

@@ -1,0 +1,26 @@
+//! rigz: a parallel replacement for GNU gzip and pigz.
+//!
+//! Data flows one way: arguments → plan → reader → engine → writer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | the user's words: options, personalities, messages, listing, exit status |
+//! | [`plan`] | pure decisions: level → engine and container, output names, refusals |
+//! | [`engine`] | who does the work, on which thread, in what order |
+//! | [`io`] | files, pipes, maps, attributes, signals |
+//! | [`format`] | the bytes around DEFLATE: gzip headers and trailers, BGZF |
+//! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, stored blocks |
+//! | [`checksum`] | CRC-32 and its combination |
+//! | [`error`] | what can go wrong with one operand, in gzip's words |
+//!
+//! Imports go down that list only. Codecs take slices and know no files, threads, clocks or
+//! environment; only [`engine`] starts threads; only [`cli`] prints; only `main` exits.
+
+pub mod backend;
+pub mod checksum;
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod format;
+pub mod io;
+pub mod plan;

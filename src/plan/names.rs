@@ -1,0 +1,130 @@
+//! Suffix rules: what an output is called, and what a missing input may be called instead.
+//!
+//! Names are bytes: they need not be UTF-8.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// What `-S` accepts.
+pub const MAX_SUFFIX_LEN: usize = 30;
+
+/// Suffixes that mark a compressed file, besides the one of `-S`; compared without regard to case.
+const KNOWN: [&[u8]; 8] = [b".gz", b".z", b".taz", b".tgz", b"-gz", b"-z", b"_z", b".Z"];
+
+/// What `-d NAME` also looks for when NAME is missing, after the suffix of `-S`.
+const TRIED: [&[u8]; 4] = [b".gz", b".z", b"-z", b".Z"];
+
+/// The file name suffix, `.gz` unless the user chose one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suffix(Vec<u8>);
+
+impl Default for Suffix {
+    fn default() -> Suffix {
+        Suffix(b".gz".to_vec())
+    }
+}
+
+impl Suffix {
+    /// The suffix that a user chose; `None` if it is empty, too long or has a slash.
+    pub fn new(suffix: &OsStr) -> Option<Suffix> {
+        let bytes = suffix.as_bytes();
+        let is_usable = !bytes.is_empty() && bytes.len() <= MAX_SUFFIX_LEN && !bytes.contains(&b'/');
+        is_usable.then(|| Suffix(bytes.to_vec()))
+    }
+
+    /// `path` with the suffix.
+    pub fn append(&self, path: &Path) -> PathBuf {
+        with_suffix(path, &self.0)
+    }
+
+    /// The suffix that already marks `path` as compressed, as it stands in the name.
+    pub fn found_in<'a>(&self, path: &'a Path) -> Option<&'a OsStr> {
+        let name = path.file_name()?.as_bytes();
+        // The longest first: `.tgz` rather than a `-S gz`.
+        let mut candidates: Vec<&[u8]> = KNOWN.iter().copied().chain([self.0.as_slice()]).collect();
+        candidates.sort_by_key(|suffix| std::cmp::Reverse(suffix.len()));
+        let found = candidates.into_iter().find(|suffix| {
+            name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+        })?;
+        Some(OsStr::from_bytes(&name[name.len() - found.len()..]))
+    }
+
+    /// The name of what is inside `path`: without its suffix, `.tgz` and `.taz` becoming `.tar`.
+    pub fn strip(&self, path: &Path) -> Option<PathBuf> {
+        let suffix = self.found_in(path)?.as_bytes();
+        let bytes = path.as_os_str().as_bytes();
+        let stem = PathBuf::from(OsString::from_vec(bytes[..bytes.len() - suffix.len()].to_vec()));
+        let is_tar = suffix.eq_ignore_ascii_case(b".tgz") || suffix.eq_ignore_ascii_case(b".taz");
+        Some(if is_tar { with_suffix(&stem, b".tar") } else { stem })
+    }
+
+    /// Names to try for the compressed file `path` when there is none of that name.
+    pub fn alternatives(&self, path: &Path) -> Vec<PathBuf> {
+        let mut tried: Vec<&[u8]> = vec![&self.0];
+        tried.extend(TRIED.iter().filter(|suffix| **suffix != self.0));
+        tried.into_iter().map(|suffix| with_suffix(path, suffix)).collect()
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &[u8]) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(OsStr::from_bytes(suffix));
+    name.into()
+}
+
+/// The file that `-N` restores: the stored name's last component, in the folder of `input`.
+/// `None` if the stored name has no last component.
+pub fn restored(input: &Path, stored: &[u8]) -> Option<PathBuf> {
+    let base = stored.rsplit(|byte| *byte == b'/').next()?;
+    let is_name = !base.is_empty() && base != b"." && base != b"..";
+    is_name.then(|| input.with_file_name(OsStr::from_bytes(base)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strip(suffix: &str, name: &str) -> Option<String> {
+        let suffix = Suffix::new(OsStr::new(suffix)).unwrap();
+        suffix.strip(Path::new(name)).map(|path| path.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn known_suffixes_are_stripped_whatever_their_case() {
+        for name in ["d/f.gz", "d/f.z", "d/f.Z", "d/f-gz", "d/f-z", "d/f_z", "d/f.GZ"] {
+            assert_eq!(strip(".gz", name).as_deref(), Some("d/f"), "{name}");
+        }
+        assert_eq!(strip(".gz", "f.tgz").as_deref(), Some("f.tar"));
+        assert_eq!(strip(".gz", "f.TAZ").as_deref(), Some("f.tar"));
+        assert_eq!(strip(".foo", "f.foo").as_deref(), Some("f"));
+        assert_eq!(strip(".foo", "f.gz").as_deref(), Some("f"));
+        for name in ["f", ".gz", "d/.gz", "f.txt", "gz"] {
+            assert_eq!(strip(".gz", name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn unusable_suffixes_are_refused() {
+        for suffix in ["", "a/b", "0123456789012345678901234567890"] {
+            assert_eq!(Suffix::new(OsStr::new(suffix)), None);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_may_have_a_suffix() {
+        let names = |suffix: Suffix| suffix.alternatives(Path::new("f"));
+        assert_eq!(names(Suffix::default()), ["f.gz", "f.z", "f-z", "f.Z"].map(PathBuf::from));
+        assert_eq!(names(Suffix::new(OsStr::new(".x")).unwrap())[..2], ["f.x", "f.gz"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn restored_names_stay_in_the_folder() {
+        let restored = |stored: &str| restored(Path::new("d/x.gz"), stored.as_bytes());
+        assert_eq!(restored("f"), Some("d/f".into()));
+        assert_eq!(restored("../../etc/evil"), Some("d/evil".into()));
+        for nothing in ["", "..", ".", "a/", "/"] {
+            assert_eq!(restored(nothing), None, "{nothing:?}");
+        }
+    }
+}
