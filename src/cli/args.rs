@@ -6,9 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
-use std::thread::available_parallelism;
 
 use clap::builder::{OsStringValueParser, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -39,7 +37,8 @@ pub(super) struct Options {
     pub(super) level: Level,
     pub(super) is_bgzf: bool,
     pub(super) block_len: Option<usize>,
-    pub(super) threads: usize,
+    /// `-p`.
+    pub(super) processes: Option<usize>,
     pub(super) suffix: Suffix,
     pub(super) operands: Vec<OsString>,
 }
@@ -77,7 +76,7 @@ impl fmt::Display for UsageError {
     }
 }
 
-/// What a flag does. The name is also its identity for clap.
+/// What a flag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Stdout,
@@ -161,8 +160,13 @@ impl Flag {
         self.gnu.iter().chain(self.others).copied()
     }
 
-    fn id(&self) -> String {
-        format!("{:?}", self.action)
+    /// What clap knows it by: its first long name, or its digit.
+    fn id(&self) -> &'static str {
+        const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        match self.action {
+            Action::Level(number) => DIGITS[usize::from(number)],
+            _ => self.long_names().next().expect("only levels have no long name"),
+        }
     }
 
     fn arg(&self) -> Arg {
@@ -266,9 +270,9 @@ fn fold(mut options: Options, matches: &ArgMatches) -> Result<Request, UsageErro
     let mut met: Vec<(usize, &Flag, &OsStr)> = Vec::new();
     for flag in &FLAGS {
         let id = flag.id();
-        let Some(indices) = matches.indices_of(&id) else { continue };
+        let Some(indices) = matches.indices_of(id) else { continue };
         for (n, index) in indices.enumerate() {
-            let value = flag.value.and_then(|_| matches.get_many::<OsString>(&id)?.nth(n));
+            let value = flag.value.and_then(|_| matches.get_many::<OsString>(id)?.nth(n));
             met.push((index, flag, value.map_or(OsStr::new(""), OsString::as_os_str)));
         }
     }
@@ -305,7 +309,7 @@ impl Options {
             level: Level::default(),
             is_bgzf: false,
             block_len: None,
-            threads: available_parallelism().map_or(1, NonZeroUsize::get),
+            processes: None,
             suffix: Suffix::default(),
             operands: Vec::new(),
         }
@@ -328,7 +332,7 @@ impl Options {
             Action::Level(number) => self.level = Level::new(number).expect("the table has levels 0 to 9"),
             Action::Bgzf => self.is_bgzf = true,
             Action::Suffix => self.suffix = read_suffix(value)?,
-            Action::Processes => self.threads = read_threads(value)?,
+            Action::Processes => self.processes = Some(read_threads(value)?),
             Action::Blocksize => self.block_len = Some(read_block_len(value)?),
             Action::Help | Action::License | Action::Version => {}
         }
@@ -430,7 +434,10 @@ mod tests {
     fn bundles_values_and_operands_mix() {
         let options = options(&["-9dc", "a", "-p4", "-b", "256", "-S.x", "--keep", "-", "--", "-z", "-"]);
         assert_eq!((options.mode, options.to_stdout, options.keep), (Mode::Decompress, true, true));
-        assert_eq!((options.level, options.threads, options.block_len), (Level::DENSEST, 4, Some(256 << 10)));
+        assert_eq!(
+            (options.level, options.processes, options.block_len),
+            (Level::DENSEST, Some(4), Some(256 << 10))
+        );
         assert_eq!(options.suffix, Suffix::new(OsStr::new(".x")).unwrap());
         assert_eq!(options.operands, ["a", "-", "-z", "-"]);
     }
@@ -457,7 +464,7 @@ mod tests {
     fn long_options_may_be_abbreviated() {
         assert_eq!(options(&["--dec", "--std"]).mode, Mode::Decompress);
         assert_eq!(options(&["--k", "--sil", "--no", "--fo"]).names, Some(false));
-        assert_eq!(options(&["--suf=.x", "--proc", "3", "--suff", "--dec"]).threads, 3);
+        assert_eq!(options(&["--suf=.x", "--proc", "3", "--suff", "--dec"]).processes, Some(3));
         assert_eq!(
             refusal(&["--s"]),
             "option '--s' is ambiguous; possibilities: '--stdout' '--silent' '--suffix'"

@@ -11,18 +11,16 @@ mod report;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use args::{Request, UsageError};
 use operand::Session;
-use report::{ExitStatus, Report};
+pub use report::ExitStatus;
+use report::Report;
 
 use crate::error::os_text;
-use crate::io::signals;
 
 /// Runs the program with the arguments `argv`, argv[0] first; prints, and returns the exit status.
-pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitCode {
-    signals::restore_sigpipe();
+pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
     let program = argv.next().unwrap_or_default();
     let program =
         Path::new(&program).file_name().unwrap_or(OsStr::new("rigz")).to_string_lossy().into_owned();
@@ -31,7 +29,6 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Request::Print(text)) => print(&program, &text),
         Err(error) => refuse(&program, &error),
     }
-    .into()
 }
 
 fn print(program: &str, text: &str) -> ExitStatus {

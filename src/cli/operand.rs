@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Mode, Options, Verbosity};
 use super::list::{Row, Table};
 use super::report::{ExitStatus, Report, percent};
+use crate::engine::Threads;
 use crate::engine::compress::{self, Source, compress};
 use crate::engine::decompress::{self, Tail, decompress, first_header};
 use crate::error::{Error, os_text};
@@ -32,6 +33,7 @@ const SMALL_LEN: u64 = 128 << 10;
 pub(super) struct Session {
     options: Options,
     recipe: Recipe,
+    threads: Threads,
     report: Report,
     table: Table,
     /// The contents of small files, one after the other.
@@ -62,7 +64,8 @@ impl Session {
         };
         let has_frame = options.verbosity != Verbosity::Quiet;
         let table = Table::new(options.verbosity == Verbosity::Verbose, has_frame);
-        Session { options, recipe, report, table, small: Vec::new() }
+        let threads = Threads::new(options.processes);
+        Session { options, recipe, threads, report, table, small: Vec::new() }
     }
 
     /// Works on all operands; the failure of one does not keep the others from being tried.
@@ -223,7 +226,7 @@ impl Session {
             _ => Source::Stream(&mut file),
         };
         let is_file = matches!(source, Source::File { .. });
-        let totals = compress(source, output.writer(), &self.recipe, header, self.options.threads)?;
+        let totals = compress(source, output.writer(), &self.recipe, header, &self.threads)?;
         if is_file {
             input.leave_at(input.start + totals.read);
         }
@@ -330,7 +333,7 @@ impl Session {
             Output::Nowhere => None,
             output => Some(output.writer()),
         };
-        let result = decompress(bytes, out, self.options.threads);
+        let result = decompress(bytes, out, &self.threads);
         let result = if shrank() { Err(Error::Shrank) } else { result };
         let totals = self.settle(operand, &output, result)?;
         let mtime = Some(header.mtime).filter(|mtime| restores && *mtime != 0);

@@ -1,26 +1,28 @@
 //! What is said on stderr, and the exit status that follows from it.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use super::args::Verbosity;
 use crate::error::Error;
 
 /// How a run ended; the worse of two wins: ok < warning < error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ExitStatus {
+pub enum ExitStatus {
+    /// All is well: 0.
     Ok,
+    /// Something was left alone or ignored: 2.
     Warning,
+    /// Something failed: 1.
     Error,
 }
 
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> ExitCode {
-        ExitCode::from(match status {
+impl From<ExitStatus> for i32 {
+    fn from(status: ExitStatus) -> i32 {
+        match status {
             ExitStatus::Ok => 0,
             ExitStatus::Warning => 2,
             ExitStatus::Error => 1,
-        })
+        }
     }
 }
 

@@ -23,8 +23,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use super::{ordered, pool};
-use crate::backend::{libdeflate, stored, zlib_ng};
+use super::{Threads, ordered, pool};
+use crate::backend::{fixed, libdeflate, stored, zlib_ng};
 use crate::checksum::{Joined, crc32};
 use crate::error::Error;
 use crate::format::bgzf::{self, Subfield};
@@ -61,11 +61,11 @@ pub fn compress(
     out: &mut (dyn Write + Send),
     recipe: &Recipe,
     header: &NewHeader,
-    threads: usize,
+    threads: &Threads,
 ) -> Result<Totals, Error> {
     let mut chunker = Chunker::new(source, *recipe);
     let mut first = Some(chunker.next()?);
-    let threads = if first.as_ref().is_some_and(|chunk| chunk.is_last) { 1 } else { threads };
+    let threads = if first.as_ref().is_some_and(|chunk| chunk.is_last) { 1 } else { threads.get() };
     let produce = || match first.take() {
         Some(chunk) => Ok(Some(chunk)),
         None if chunker.is_done => Ok(None),
@@ -190,10 +190,6 @@ struct Piece {
     is_last: bool,
 }
 
-/// Below this length zlib-ng serves libdeflate's levels too: it writes a fixed block where
-/// libdeflate stores, and so the very bytes that gzip writes for tiny inputs.
-const TINY_LEN: usize = 64;
-
 fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece, Error> {
     let Chunk { place, window_len, data_len, is_first, is_last } = chunk;
     let buf = Chunk::load(place, window_len + data_len)?;
@@ -236,13 +232,31 @@ fn encode_members(recipe: &Recipe, subfield: Subfield, header: &NewHeader, data:
 fn encode_blocks(engine: Engine, window: &[u8], data: &[u8], is_last: bool, out: &mut Vec<u8>) -> u32 {
     match engine {
         Engine::Stored => stored::encode(data, is_last, out),
-        Engine::Libdeflate(level @ 1..) if data.len() < TINY_LEN => {
-            zlib_ng::encode(level.min(9), &[], data, true, out)
+        Engine::Libdeflate { usual: 1.., .. } if data.len() <= fixed::MAX_LEN => fixed::encode(data, out),
+        Engine::Libdeflate { usual, repetitive } => {
+            let level = if usual != repetitive && is_repetitive(data, out) { repetitive } else { usual };
+            libdeflate::encode(level, data, out);
         }
-        Engine::Libdeflate(level) => libdeflate::encode(level, data, out),
         Engine::ZlibNg(level) => zlib_ng::encode(level, window, data, is_last, out),
     }
     crc32(data)
+}
+
+/// Shorter chunks are not probed: a sample of a 32nd of them would tell nothing.
+const MIN_PROBED_LEN: usize = 512 << 10;
+
+/// Whether a sample from the middle of `data` shrinks to less than a fifth at the fastest level.
+/// `scratch` is left as it was.
+fn is_repetitive(data: &[u8], scratch: &mut Vec<u8>) -> bool {
+    if data.len() < MIN_PROBED_LEN {
+        return false;
+    }
+    let sample = &data[data.len() / 2..][..data.len() / 32];
+    let start = scratch.len();
+    libdeflate::encode(1, sample, scratch);
+    let packed_len = scratch.len() - start;
+    scratch.truncate(start);
+    5 * packed_len < sample.len()
 }
 
 /// The writer's end: joins checksums, closes the container, counts.

@@ -4,7 +4,30 @@
 //! items, a function that works on one item, and a consumer that takes the results in order;
 //! [`ordered`] runs these three in turn on one thread, or side by side on several.
 
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+
 pub mod compress;
 pub mod decompress;
 mod ordered;
 mod pool;
+
+/// How many threads a job may use.
+///
+/// By default as many as there are processors for this process (affinity and cgroup quotas
+/// count). The system is asked when a job is first seen to be large enough, for the question
+/// takes longer than a small file does.
+pub struct Threads(OnceLock<usize>);
+
+impl Threads {
+    /// The number that the user chose, if any.
+    pub fn new(chosen: Option<usize>) -> Threads {
+        Threads(chosen.map_or_else(OnceLock::new, OnceLock::from))
+    }
+
+    /// The number of threads, at least 1.
+    pub fn get(&self) -> usize {
+        *self.0.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+}

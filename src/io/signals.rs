@@ -109,10 +109,3 @@ fn is_ignored(signal: c_int) -> bool {
     };
     asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }
-
-/// Gives SIGPIPE its default effect back, which Rust's runtime takes away before `main`: a
-/// process that writes to a closed pipe ends silently, as gzip does.
-pub fn restore_sigpipe() {
-    // SAFETY: called at the start of the program, before there are other threads.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-}

@@ -39,8 +39,14 @@ impl Default for Level {
 pub enum Engine {
     /// Stored blocks.
     Stored,
-    /// libdeflate at one of its levels, 0 to 12. Cannot end a chunk without ending the stream.
-    Libdeflate(u8),
+    /// libdeflate. Cannot end a chunk without ending the stream.
+    Libdeflate {
+        /// The level for most data, 0 to 12.
+        usual: u8,
+        /// The level for chunks that turn out to be repetitive. libdeflate's level 6 gives up on
+        /// long matches earlier than zlib's, which costs 2 % where there are many of them.
+        repetitive: u8,
+    },
     /// zlib-ng at one of its levels, 1 to 9, primed with the window before the chunk.
     ZlibNg(u8),
 }
@@ -69,22 +75,29 @@ pub struct Recipe {
     pub schedule: Schedule,
 }
 
-const LIBDEFLATE: Container = Container::MemberPerChunk;
+const MANY: Container = Container::MemberPerChunk;
 const ONE: Container = Container::OneMember;
 
-/// Level → engine and container, without and with `--bgzf`.
+/// libdeflate at one level for all data.
+const fn ld(level: u8) -> Engine {
+    Engine::Libdeflate { usual: level, repetitive: level }
+}
+
+const LD6: Engine = Engine::Libdeflate { usual: 6, repetitive: 7 };
+
+/// Level → engine and container; engine for `--bgzf`.
 #[rustfmt::skip]
 const TABLE: [(Engine, Container, Engine); 10] = [
-    (Engine::Stored,        ONE,        Engine::Libdeflate(0)),
-    (Engine::Libdeflate(1), LIBDEFLATE, Engine::Libdeflate(1)),
-    (Engine::Libdeflate(2), LIBDEFLATE, Engine::Libdeflate(2)),
-    (Engine::Libdeflate(3), LIBDEFLATE, Engine::Libdeflate(3)),
-    (Engine::Libdeflate(4), LIBDEFLATE, Engine::Libdeflate(4)),
-    (Engine::Libdeflate(5), LIBDEFLATE, Engine::Libdeflate(5)),
-    (Engine::Libdeflate(6), LIBDEFLATE, Engine::Libdeflate(6)),
-    (Engine::ZlibNg(7),     ONE,        Engine::Libdeflate(7)),
-    (Engine::ZlibNg(8),     ONE,        Engine::Libdeflate(8)),
-    (Engine::ZlibNg(9),     ONE,        Engine::Libdeflate(9)),
+    (Engine::Stored,    ONE,  ld(0)),
+    (ld(1),             MANY, ld(1)),
+    (ld(2),             MANY, ld(2)),
+    (ld(3),             MANY, ld(3)),
+    (ld(4),             MANY, ld(4)),
+    (ld(5),             MANY, ld(5)),
+    (LD6,               MANY, ld(6)),
+    (Engine::ZlibNg(7), ONE,  ld(7)),
+    (Engine::ZlibNg(8), ONE,  ld(8)),
+    (Engine::ZlibNg(9), ONE,  ld(9)),
 ];
 
 impl Recipe {
@@ -104,7 +117,7 @@ impl Recipe {
     pub fn window_len(&self) -> usize {
         match self.engine {
             Engine::ZlibNg(_) => 32 << 10,
-            Engine::Stored | Engine::Libdeflate(_) => 0,
+            Engine::Stored | Engine::Libdeflate { .. } => 0,
         }
     }
 
@@ -169,7 +182,7 @@ mod tests {
             let level = Level::new(number).unwrap();
             let (plain, bgzf) = (Recipe::new(level, None), Recipe::bgzf(level));
             assert_eq!(plain.window_len() > 0, number >= 7);
-            assert!(matches!(bgzf.engine, Engine::Libdeflate(n) if n == number));
+            assert_eq!(bgzf.engine, ld(number));
             assert_eq!(bgzf.schedule.chunk_len(0) % bgzf::MAX_DATA_LEN, 0);
         }
         assert_eq!(Level::new(10), None);

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Totals, peek_header};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::checksum::crc32;
-use crate::engine::{ordered, pool};
+use crate::engine::{Threads, ordered, pool};
 use crate::error::Error;
 use crate::format::gzip::{TRAILER_LEN, Trailer};
 use crate::io::input::{Bytes, Input};
@@ -38,14 +38,14 @@ const MAX_EXPANSION: usize = 1032;
 pub(super) fn run<'a>(
     input: &mut Input<'a>,
     mut out: Option<&mut (dyn Write + Send)>,
-    threads: usize,
+    threads: &Threads,
     totals: &mut Totals,
 ) -> Result<bool, Error> {
     let Some(first) = next_group(input)? else {
         return Ok(true);
     };
     let second = next_group(input)?;
-    let threads = if second.is_some() { threads } else { 1 };
+    let threads = if second.is_some() { threads.get() } else { 1 };
     let mut ahead = [Some(first), second].into_iter().flatten();
     let lied = AtomicBool::new(false);
     let mut given_back = Vec::new();

@@ -15,6 +15,7 @@ mod sink;
 
 use std::io::Write;
 
+use super::Threads;
 use crate::error::Error;
 use crate::format::gzip::{Header, read_header};
 use crate::io::input::Input;
@@ -54,7 +55,7 @@ const MAX_CHANGES: u32 = 16;
 pub fn decompress(
     input: &mut Input<'_>,
     mut out: Option<&mut (dyn Write + Send)>,
-    threads: usize,
+    threads: &Threads,
 ) -> Result<Totals, Error> {
     let mut totals = Totals::default();
     first_header(input)?;

@@ -20,6 +20,7 @@ use super::{Tail, Totals, peek_header};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng::{Decoder, Stop};
 use crate::checksum::{Running, crc32};
+use crate::engine::Threads;
 use crate::error::Error;
 use crate::format::gzip::{Header, TRAILER_LEN, Trailer};
 use crate::io::input::Input;
@@ -37,10 +38,10 @@ thread_local! {
 
 /// Decodes at least one member, up to the end of `input` or, if `may_leave`, up to a member that
 /// says its length. Returns what follows the last member, or `None` if it left.
-pub(super) fn run(
+pub(super) fn run<'env>(
     input: &mut Input<'_>,
-    out: Option<&mut (dyn Write + Send)>,
-    threads: usize,
+    out: Option<&'env mut (dyn Write + Send)>,
+    threads: &'env Threads,
     may_leave: bool,
     totals: &mut Totals,
 ) -> Result<Option<Tail>, Error> {

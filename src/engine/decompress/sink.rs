@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use crate::engine::pool;
+use crate::engine::{Threads, pool};
 use crate::error::Error;
 
 /// What the decoder fills before it hands over. Small enough that the data are still in a cache
@@ -23,10 +23,10 @@ const QUEUED: usize = 4;
 pub(super) enum Sink<'scope, 'env> {
     /// Nobody wants the bytes.
     Discard,
+    /// Until there is more than one buffer to write it does not matter who writes.
+    Undecided(&'scope Scope<'scope, 'env>, &'env mut (dyn Write + Send), &'env Threads),
     /// Written at once by the decoder's thread.
     Direct(&'env mut (dyn Write + Send)),
-    /// To be written by a thread of its own as soon as there is enough to write.
-    Idle(&'scope Scope<'scope, 'env>, &'env mut (dyn Write + Send)),
     /// Written by a thread of its own.
     Overlapped(SyncSender<Vec<u8>>, ScopedJoinHandle<'scope, Result<(), Error>>),
     /// Its thread has ended.
@@ -36,24 +36,19 @@ pub(super) enum Sink<'scope, 'env> {
 /// Runs `decode` with the sink for `out` and `threads`.
 pub(super) fn with_sink<'env, R>(
     out: Option<&'env mut (dyn Write + Send)>,
-    threads: usize,
+    threads: &'env Threads,
     decode: impl FnOnce(&mut Sink<'_, 'env>) -> R,
 ) -> R {
     match out {
         None => decode(&mut Sink::Discard),
-        Some(out) if threads <= 1 => decode(&mut Sink::Direct(out)),
-        Some(out) => thread::scope(|scope| decode(&mut Sink::Idle(scope, out))),
+        Some(out) => thread::scope(|scope| decode(&mut Sink::Undecided(scope, out, threads))),
     }
 }
 
 impl Sink<'_, '_> {
-    /// Takes a full buffer and gives back an empty one.
+    /// Takes a full buffer, behind which there will be more, and gives back an empty one.
     pub(super) fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
-        if matches!(self, Sink::Idle(..)) {
-            let Sink::Idle(scope, out) = std::mem::replace(self, Sink::Closed) else { unreachable!() };
-            let (tx, rx) = sync_channel(QUEUED);
-            *self = Sink::Overlapped(tx, scope.spawn(move || write_all(&rx, out)));
-        }
+        self.decide();
         if let Sink::Overlapped(tx, _) = self {
             return match tx.send(buf) {
                 Ok(()) => Ok(empty_buf()),
@@ -75,9 +70,20 @@ impl Sink<'_, '_> {
         Ok(())
     }
 
+    fn decide(&mut self) {
+        *self = match std::mem::replace(self, Sink::Closed) {
+            Sink::Undecided(_, out, threads) if threads.get() <= 1 => Sink::Direct(out),
+            Sink::Undecided(scope, out, _) => {
+                let (tx, rx) = sync_channel(QUEUED);
+                Sink::Overlapped(tx, scope.spawn(move || write_all(&rx, out)))
+            }
+            decided => decided,
+        }
+    }
+
     fn write(&mut self, buf: &[u8]) -> Result<(), Error> {
         match self {
-            Sink::Direct(out) | Sink::Idle(_, out) => out.write_all(buf).map_err(Error::Write),
+            Sink::Direct(out) | Sink::Undecided(_, out, _) => out.write_all(buf).map_err(Error::Write),
             Sink::Discard | Sink::Overlapped(..) | Sink::Closed => Ok(()),
         }
     }
