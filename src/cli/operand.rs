@@ -418,7 +418,7 @@ impl Session {
         self.report.warning(&format!("{}: decompression OK, trailing {what} ignored", operand.name));
     }
 
-    /// `f:	 53.6% -- replaced with f.gz`
+    /// Says what became of the operand: `f: 53.6% -- replaced with f.gz`, a tab behind the colon.
     fn tell(&mut self, operand: &Operand<'_>, target: Option<&Path>, percent: &str) {
         if operand.path.is_none() {
             return self.report.say(&format!("{percent}\n"));

@@ -143,10 +143,7 @@ impl<'a> Chunker<'a> {
             Source::File { file, start, len } => {
                 let left = *len - self.pos;
                 self.is_done = left <= wanted as u64;
-                (
-                    Place::InFile(*file, *start + self.pos - window_len as u64),
-                    left.min(wanted as u64) as usize,
-                )
+                (Place::InFile(file, *start + self.pos - window_len as u64), left.min(wanted as u64) as usize)
             }
             Source::Stream(reader) => {
                 let ahead_at = window_len + wanted;

@@ -21,7 +21,7 @@ use memmap2::{Mmap, MmapOptions};
 const MAX_MAPS: usize = 64;
 
 /// The address ranges of live maps, for the handler.
-static RANGES: [Range; MAX_MAPS] = [const { Range::FREE }; MAX_MAPS];
+static RANGES: [Range; MAX_MAPS] = [const { Range::free() }; MAX_MAPS];
 static PAGE_LEN: AtomicUsize = AtomicUsize::new(4096);
 
 struct Range {
@@ -33,12 +33,14 @@ struct Range {
 }
 
 impl Range {
-    const FREE: Range = Range {
-        is_taken: AtomicBool::new(false),
-        start: AtomicUsize::new(0),
-        end: AtomicUsize::new(0),
-        shrank: AtomicBool::new(false),
-    };
+    const fn free() -> Range {
+        Range {
+            is_taken: AtomicBool::new(false),
+            start: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            shrank: AtomicBool::new(false),
+        }
+    }
 }
 
 /// A mapped file.
