@@ -8,7 +8,7 @@
 //! | [`plan`] | pure decisions: level → engine and container, output names, refusals |
 //! | [`engine`] | who does the work, on which thread, in what order |
 //! | [`io`] | files, pipes, maps, attributes, signals |
-//! | [`format`] | the bytes around DEFLATE: gzip headers and trailers, BGZF |
+//! | [`mod@format`] | the bytes around DEFLATE: gzip headers and trailers, BGZF |
 //! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, stored blocks |
 //! | [`checksum`] | CRC-32 and its combination |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |

@@ -1,7 +1,7 @@
 //! The user's words and rigz's answers.
 //!
-//! [`args`] reads the command line, [`operand`] carries out one operand, [`list`] prints what `-l`
-//! asks for, [`report`] says on stderr what happened and remembers the exit status.
+//! `args` reads the command line, `operand` carries out one operand, `list` prints what `-l`
+//! asks for, `report` says on stderr what happened and remembers the exit status.
 
 mod args;
 mod list;
@@ -19,7 +19,7 @@ use report::Report;
 
 use crate::error::os_text;
 
-/// Runs the program with the arguments `argv`, argv[0] first; prints, and returns the exit status.
+/// Runs the program with the arguments `argv`, the program's name first; prints, and returns the exit status.
 pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
     let program = argv.next().unwrap_or_default();
     let program =

@@ -1,5 +1,5 @@
 //! Compression: a source is cut into chunks, workers encode them, the results are written in
-//! order (see [`super::ordered`]).
+//! order (see `engine::ordered`).
 //!
 //! Where chunks end is the recipe's schedule, a function of the position alone; each chunk's
 //! bytes depend on the chunk, the window before it and whether it is the first or the last. So

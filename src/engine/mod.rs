@@ -2,7 +2,7 @@
 //!
 //! [`compress`] and [`decompress`] are the two entrances. Both are built from a producer of
 //! items, a function that works on one item, and a consumer that takes the results in order;
-//! [`ordered`] runs these three in turn on one thread, or side by side on several.
+//! `ordered` runs these three in turn on one thread, or side by side on several.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;

@@ -1,7 +1,7 @@
 #![expect(unsafe_code, reason = "signal handlers")]
 //! Signals: an interrupted run leaves no partial file.
 //!
-//! While an output is being written its name stands in [`PARTIAL`]. The handler of a deadly
+//! While an output is being written its name stands in `PARTIAL`. The handler of a deadly
 //! signal unlinks that name and then lets the signal do what it does by default, so that the
 //! parent sees how the process ended. Signals that were ignored when the program started (as
 //! `nohup` arranges) stay ignored.

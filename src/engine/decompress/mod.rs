@@ -2,8 +2,8 @@
 //!
 //! | route | taken for | how |
 //! |---|---|---|
-//! | [`members`] | members that say their own length | found by walking headers, decoded in parallel |
-//! | [`serial`] | everything else | one after the other; writing overlaps decoding |
+//! | `members` | members that say their own length | found by walking headers, decoded in parallel |
+//! | `serial` | everything else | one after the other; writing overlaps decoding |
 //!
 //! A file may change from one to the other at any member. The serial route is the judge: what
 //! another route cannot confirm (damage, a length that lies) it gives back undecoded, and the
