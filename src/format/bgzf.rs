@@ -94,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn the_test_vector_of_the_format_document() {
+        let vector = *b"\x1f\x8b\x08\x04\0\0\0\0\0\x03\x08\0RZ\x04\0\x22\0\0\0\
+            \x2b\xca\x4c\xaf\x02\0\xe6\x22\x18\x3d\x04\0\0\0";
+        let header = gzip::read_header(&vector).unwrap().unwrap();
+        assert_eq!((header.len, header.member_len), (20, Some(34)));
+        let mut member = Vec::new();
+        write_header(Subfield::Rz, &NewHeader::default(), &mut member);
+        member.extend_from_slice(&vector[20..]);
+        set_member_len(Subfield::Rz, &mut member);
+        assert_eq!(member, vector);
+    }
+
+    #[test]
     fn other_subfields_are_passed_over() {
         assert_eq!(member_len(b"XY\x03\0abcBC\x02\0\x0f\0"), Some(16));
         assert_eq!(member_len(b"BC\x03\0abcRZ\x04\0\x07\0\0\0"), Some(7));
