@@ -12,8 +12,11 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+/// The levels zlib-ng has, 0 to 9.
+const LEVELS: usize = 10;
+
 thread_local! {
-    static COMPRESSOR: RefCell<Option<(u8, Compress)>> = const { RefCell::new(None) };
+    static COMPRESSORS: RefCell<[Option<Compress>; LEVELS]> = const { RefCell::new([const { None }; LEVELS]) };
 }
 
 /// Appends `data` to `out` as raw DEFLATE at `level` (1 to 9), with matches that may reach back
@@ -28,13 +31,12 @@ pub fn encode(level: u8, window: &[u8], data: &[u8], is_last: bool, out: &mut Ve
         compressor.set_dictionary(window).expect("a new raw stream takes a dictionary");
         return run(&mut compressor, data, flush, out);
     }
-    COMPRESSOR.with_borrow_mut(|cached| {
-        match cached {
-            Some((cached_level, compressor)) if *cached_level == level => compressor.reset(),
-            _ => *cached = Some((level, compressor(level))),
+    COMPRESSORS.with_borrow_mut(|compressors| {
+        let cached = &mut compressors[usize::from(level)];
+        if let Some(compressor) = cached {
+            compressor.reset();
         }
-        let (_, compressor) = cached.as_mut().expect("set just above");
-        run(compressor, data, flush, out);
+        run(cached.get_or_insert_with(|| compressor(level)), data, flush, out);
     });
 }
 

@@ -234,26 +234,46 @@ fn encode_blocks(engine: Engine, window: &[u8], data: &[u8], is_last: bool, out:
             let level = if usual != repetitive && is_repetitive(data, out) { repetitive } else { usual };
             libdeflate::encode(level, data, out);
         }
-        Engine::ZlibNg(level) => zlib_ng::encode(level, window, data, is_last, out),
+        Engine::ZlibNg { usual, rival } => {
+            let level = if usual != rival && rival_wins(usual, rival, data, out) { rival } else { usual };
+            zlib_ng::encode(level, window, data, is_last, out);
+        }
     }
     crc32(data)
 }
 
-/// Shorter chunks are not probed: a sample of a 32nd of them would tell nothing.
-const MIN_PROBED_LEN: usize = 512 << 10;
+/// Shorter chunks are not probed: a sample of them would tell nothing.
+const MIN_PROBED_LEN: usize = 128 << 10;
 
-/// Whether a sample from the middle of `data` shrinks to less than a fifth at the fastest level.
-/// `scratch` is left as it was.
-fn is_repetitive(data: &[u8], scratch: &mut Vec<u8>) -> bool {
-    if data.len() < MIN_PROBED_LEN {
-        return false;
-    }
-    let sample = &data[data.len() / 2..][..data.len() / 32];
+/// A piece from the middle of a chunk that is long enough.
+fn sample(data: &[u8]) -> Option<&[u8]> {
+    const MIN_LEN: usize = 16 << 10;
+    (data.len() >= MIN_PROBED_LEN).then(|| &data[data.len() / 2..][..MIN_LEN.max(data.len() / 32)])
+}
+
+/// The length of what `encode` appends to `scratch`, which is left as it was.
+fn packed_len(scratch: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
     let start = scratch.len();
-    libdeflate::encode(1, sample, scratch);
-    let packed_len = scratch.len() - start;
+    encode(scratch);
+    let len = scratch.len() - start;
     scratch.truncate(start);
-    5 * packed_len < sample.len()
+    len
+}
+
+/// Whether a sample of `data` shrinks to less than a fifth at libdeflate's fastest level.
+fn is_repetitive(data: &[u8], scratch: &mut Vec<u8>) -> bool {
+    sample(data).is_some_and(|sample| {
+        5 * packed_len(scratch, |out| libdeflate::encode(1, sample, out)) < sample.len()
+    })
+}
+
+/// Whether `rival` makes a sample of `data` smaller than `usual` does.
+fn rival_wins(usual: u8, rival: u8, data: &[u8], scratch: &mut Vec<u8>) -> bool {
+    sample(data).is_some_and(|sample| {
+        let [usual, rival] = [usual, rival]
+            .map(|level| packed_len(scratch, |out| zlib_ng::encode(level, &[], sample, true, out)));
+        rival < usual
+    })
 }
 
 /// The writer's end: joins checksums, closes the container, counts.
