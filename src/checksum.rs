@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn joined_pieces_equal_the_whole() {
-        let data: Vec<u8> = (0..100_000u64).map(|i| (i * i >> 7) as u8).collect();
+        let data: Vec<u8> = (0..100_000u64).map(|i| ((i * i) >> 7) as u8).collect();
         for piece_len in [1, 7, 4096, 99_999, 100_000] {
             let mut crc = Joined::default();
             for piece in data.chunks(piece_len) {

@@ -49,6 +49,11 @@ impl Error {
         !matches!(self, Error::Method(_) | Error::Encrypted | Error::Flags(_) | Error::HeaderCrc { .. })
     }
 
+    /// Whether the reader of the output went away, which is no fault of the data.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Write(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The message for the operand `name`, without the program's name; several lines where gzip
     /// prints several.
     pub fn lines(&self, name: &str) -> Vec<String> {

@@ -220,17 +220,17 @@ fn complete_or_explain(error: &clap::Error, args: &mut [OsString]) -> Result<(),
     let words = |text: String| Err(UsageError::Words(text));
     match (error.kind(), culprit.strip_prefix("--")) {
         (ErrorKind::UnknownArgument, Some(prefix)) => {
-            let full = complete(prefix).map_err(UsageError::Words)?;
-            let typed = |arg: &&mut OsString| {
+            let is_typed = |arg: &&mut OsString| {
                 let rest = arg.as_bytes().strip_prefix(culprit.as_bytes());
                 rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
             };
-            let Some(arg) = args.iter_mut().find(typed) else {
+            let Some(typed) = args.iter_mut().find(is_typed) else {
                 return words(format!("unrecognized option '{culprit}'"));
             };
+            let full = complete(prefix, &typed.to_string_lossy()).map_err(UsageError::Words)?;
             let mut completed = OsString::from(format!("--{full}"));
-            completed.push(OsStr::from_bytes(&arg.as_bytes()[culprit.len()..]));
-            *arg = completed;
+            completed.push(OsStr::from_bytes(&typed.as_bytes()[culprit.len()..]));
+            *typed = completed;
             Ok(())
         }
         (ErrorKind::UnknownArgument, None) => {
@@ -247,8 +247,8 @@ fn complete_or_explain(error: &clap::Error, args: &mut [OsString]) -> Result<(),
     }
 }
 
-/// The long name that `prefix` abbreviates.
-fn complete(prefix: &str) -> Result<&'static str, String> {
+/// The long name that `prefix` abbreviates; complaints name the option as it was `typed`.
+fn complete(prefix: &str, typed: &str) -> Result<&'static str, String> {
     for names in [|flag: &Flag| flag.gnu, |flag: &Flag| flag.others] {
         let candidates =
             FLAGS.iter().flat_map(|flag| names(flag).iter().map(move |name| (flag.action, *name)));
@@ -258,11 +258,11 @@ fn complete(prefix: &str) -> Result<&'static str, String> {
             [(action, name), rest @ ..] if rest.iter().all(|(other, _)| other == action) => return Ok(name),
             several => {
                 let names: Vec<_> = several.iter().map(|(_, name)| format!(" '--{name}'")).collect();
-                return Err(format!("option '--{prefix}' is ambiguous; possibilities:{}", names.concat()));
+                return Err(format!("option '{typed}' is ambiguous; possibilities:{}", names.concat()));
             }
         }
     }
-    Err(format!("unrecognized option '--{prefix}'"))
+    Err(format!("unrecognized option '{typed}'"))
 }
 
 /// Replays the flags in the order of the command line.

@@ -1,7 +1,5 @@
 //! The table that `-l` prints.
 
-use std::io::{self, Write};
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -39,7 +37,8 @@ impl Table {
         Table { is_verbose, has_frame, ..Table::default() }
     }
 
-    pub(super) fn row(&mut self, row: &Row) -> io::Result<()> {
+    /// The text of the next row, with the headline before the first one.
+    pub(super) fn row(&mut self, row: &Row) -> String {
         let mut text = String::new();
         if self.rows == 0 && self.has_frame {
             if self.is_verbose {
@@ -55,17 +54,16 @@ impl Table {
         self.packed_len += row.packed_len;
         self.overhead += row.overhead;
         self.data_len += row.data_len;
-        io::stdout().write_all(text.as_bytes())
+        text
     }
 
-    /// Prints the totals, if there is more than one row to add up.
-    pub(super) fn finish(&self) -> io::Result<()> {
-        if self.rows > 1 && self.has_frame {
-            let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };
-            let totals = columns(self.packed_len, self.overhead, self.data_len, "(totals)");
-            io::stdout().write_all(format!("{indent}{totals}").as_bytes())?;
+    /// The text of the totals, if there is more than one row to add up.
+    pub(super) fn totals(&self) -> Option<String> {
+        if self.rows < 2 || !self.has_frame {
+            return None;
         }
-        io::stdout().flush()
+        let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };
+        Some(indent + &columns(self.packed_len, self.overhead, self.data_len, "(totals)"))
     }
 }
 

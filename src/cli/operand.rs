@@ -4,7 +4,7 @@
 //! output's name; create the output; work; give it the input's attributes; remove the input.
 //! Whatever fails, the output is removed again (by [`NewFile`]) and the input stays.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -15,13 +15,14 @@ use super::list::{Row, Table};
 use super::report::{ExitStatus, Report, percent};
 use crate::engine::Threads;
 use crate::engine::compress::{self, Source, compress};
-use crate::engine::decompress::{self, Tail, decompress, first_header};
+use crate::engine::decompress::{self, Settings, Tail, decompress, first_header};
 use crate::error::{Error, os_text};
-use crate::format::gzip::{FIXED_HEADER_LEN, Header, NewHeader, TRAILER_LEN};
+use crate::format::gzip::{FIXED_HEADER_LEN, Header, NewHeader, TRAILER_LEN, begins_member};
 use crate::io::input;
 use crate::io::map::Map;
 use crate::io::output::NewFile;
-use crate::io::source::{self, Input};
+use crate::io::signals;
+use crate::io::source::{self, Input, Stdout};
 use crate::plan::level::Recipe;
 use crate::plan::names;
 
@@ -36,6 +37,7 @@ pub(super) struct Session {
     threads: Threads,
     report: Report,
     table: Table,
+    has_lost_stdout: bool,
     /// The contents of small files, one after the other.
     small: Vec<u8>,
 }
@@ -65,7 +67,7 @@ impl Session {
         let has_frame = options.verbosity != Verbosity::Quiet;
         let table = Table::new(options.verbosity == Verbosity::Verbose, has_frame);
         let threads = Threads::new(options.processes);
-        Session { options, recipe, threads, report, table, small: Vec::new() }
+        Session { options, recipe, threads, report, table, has_lost_stdout: false, small: Vec::new() }
     }
 
     /// Works on all operands; the failure of one does not keep the others from being tried.
@@ -77,10 +79,8 @@ impl Session {
         for operand in &operands {
             let _ = if operand == "-" { self.stdin() } else { self.file(Path::new(operand)) };
         }
-        if self.options.mode == Mode::List
-            && let Err(error) = self.table.finish()
-        {
-            self.report.error("stdout", &Error::Write(error));
+        if let Some(totals) = self.table.totals() {
+            self.print(&totals);
         }
         self.report.status
     }
@@ -201,7 +201,7 @@ impl Session {
         let header = self.new_header(operand);
         let overhead =
             (FIXED_HEADER_LEN + header.name.as_ref().map_or(0, |name| name.len() + 1) + TRAILER_LEN) as u64;
-        let mut output = self.create(target.as_deref())?;
+        let mut output = self.output(operand, target.as_deref())?;
         let result = self.encode(&operand.input, &header, &mut output);
         let totals = self.settle(operand, &output, result)?;
         self.commit(operand, output, None)?;
@@ -218,15 +218,21 @@ impl Session {
         header: &NewHeader,
         output: &mut Output,
     ) -> Result<compress::Totals, Error> {
-        let mut file = &input.file;
+        let mut reader = input.reader();
         // Small files are read to their end, whatever their length is said to be: in /proc and
         // /sys it is not the truth.
-        let source = match input.len() {
+        let source = match input.regular_len() {
             Some(len) if len > SMALL_LEN => Source::File { file: &input.file, start: input.start, len },
-            _ => Source::Stream(&mut file),
+            _ => Source::Stream(&mut reader),
         };
         let is_file = matches!(source, Source::File { .. });
-        let totals = compress(source, output.writer(), &self.recipe, header, &self.threads)?;
+        let totals = compress(
+            source,
+            output.writer().expect("compressed data go somewhere"),
+            &self.recipe,
+            header,
+            &self.threads,
+        )?;
         if is_file {
             input.leave_at(input.start + totals.read);
         }
@@ -258,12 +264,13 @@ impl Session {
     /// Loads or maps what is to be decoded, if it is a regular file.
     fn content(&mut self, operand: &Operand<'_>) -> Outcome<Content> {
         let Input { file, start, .. } = &operand.input;
-        match operand.input.len() {
+        match operand.input.regular_len() {
             None | Some(0) => Ok(Content::Stream(Vec::new())),
             Some(1..=SMALL_LEN) => {
                 let mut small = std::mem::take(&mut self.small);
                 small.clear();
-                let loaded = file.take(SMALL_LEN + 1).read_to_end(&mut small).map_err(Error::Read);
+                let loaded =
+                    operand.input.reader().take(SMALL_LEN + 1).read_to_end(&mut small).map_err(Error::Read);
                 let len = self.judge(operand, "", loaded)? as u64;
                 // One byte more than there was: the file is growing.
                 Ok(if len > SMALL_LEN { Content::Stream(small) } else { Content::Small(small) })
@@ -288,7 +295,7 @@ impl Session {
             }
             Content::Small(bytes) => self.decode(operand, &mut input::Input::from_slice(bytes), || false),
             Content::Stream(begin) => {
-                let mut reader = begin.as_slice().chain(&operand.input.file);
+                let mut reader = begin.as_slice().chain(operand.input.reader());
                 self.decode(operand, &mut input::Input::from_reader(&mut reader), || false)
             }
         };
@@ -312,9 +319,12 @@ impl Session {
                 GivenUp
             })?),
         };
+        let copies_unknown = self.copies_unknown(operand);
         let header = match first_header(bytes) {
-            Err(Error::NotGzip | Error::UnexpectedEof) if self.options.force && self.options.to_stdout => {
-                return self.pass_through(operand, bytes);
+            Err(Error::NotGzip | Error::UnexpectedEof) if copies_unknown && !begins_member(bytes.peek()) => {
+                let mut output = self.output(operand, None)?;
+                let result = copy_rest(bytes, output.writer());
+                return self.settle(operand, &output, result);
             }
             result => self.judge(operand, "", result)?,
         };
@@ -325,15 +335,12 @@ impl Session {
             }
             (target, ..) => target,
         };
-        let mut output = match self.options.mode {
-            Mode::Decompress => self.create(target.as_deref())?,
-            _ => Output::Nowhere,
-        };
-        let out = match &mut output {
-            Output::Nowhere => None,
-            output => Some(output.writer()),
-        };
-        let result = decompress(bytes, out, &self.threads);
+        let mut output = self.output(operand, target.as_deref())?;
+        let settings = Settings { threads: &self.threads, leaves_tail: copies_unknown };
+        let result = decompress(bytes, output.writer(), settings).and_then(|totals| match totals.tail {
+            Tail::Left => copy_rest(bytes, output.writer()).map(|()| totals),
+            _ => Ok(totals),
+        });
         let result = if shrank() { Err(Error::Shrank) } else { result };
         let totals = self.settle(operand, &output, result)?;
         let mtime = Some(header.mtime).filter(|mtime| restores && *mtime != 0);
@@ -383,31 +390,31 @@ impl Session {
         };
         let row =
             Row { packed_len: totals.read, overhead, data_len: totals.written, crc: totals.crc, time, name };
-        if let Err(error) = self.table.row(&row) {
+        let text = self.table.row(&row);
+        self.print(&text);
+    }
+
+    /// Prints on standard output, until that fails for the first time.
+    fn print(&mut self, text: &str) {
+        if self.has_lost_stdout {
+            return;
+        }
+        if let Err(error) = Stdout::open().and_then(|mut stdout| stdout.write_all(text.as_bytes())) {
             self.report.error("stdout", &Error::Write(error));
+            self.has_lost_stdout = true;
         }
     }
 
-    /// `-dcf` copies what is not compressed.
-    fn pass_through(&mut self, operand: &Operand<'_>, bytes: &mut input::Input<'_>) -> Outcome {
-        let mut output = self.create(None)?;
-        let result = loop {
-            if let Err(error) = output.writer().write_all(bytes.peek()) {
-                break Err(Error::Write(error));
-            }
-            bytes.consume(bytes.peek().len());
-            match bytes.fill() {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(Error::Read(error)),
-            }
-        };
-        self.settle(operand, &output, result)
+    /// Whether data that are not compressed are copied as they are: `-dcf`, and `-tf`, which
+    /// accepts them.
+    fn copies_unknown(&self, operand: &Operand<'_>) -> bool {
+        let replaces_nothing = self.leaves_inputs_alone() || operand.path.is_none();
+        self.options.force && replaces_nothing && self.options.mode != Mode::List
     }
 
     fn mention_tail(&mut self, operand: &Operand<'_>, tail: Tail) {
         let what = match tail {
-            Tail::Clean => return,
+            Tail::Clean | Tail::Left => return,
             Tail::Zeros if self.report.is_verbose() => "zero bytes",
             Tail::Zeros => return,
             Tail::Garbage => "garbage",
@@ -432,25 +439,40 @@ impl Session {
         self.report.say(&format!("{}:\t{percent} -- {verb} {to}\n", operand.name));
     }
 
-    /// Creates the output file, or opens standard output if there is no `path`.
-    fn create(&mut self, path: Option<&Path>) -> Outcome<Output> {
-        let Some(path) = path else {
-            let stdout = source::stdout().map_err(|error| self.report.error("stdout", &Error::Write(error)));
-            return stdout.map(Output::Stdout).map_err(|()| GivenUp);
-        };
-        let name = path.to_string_lossy();
+    /// Creates the output file `path`; without one, what is written goes to standard output.
+    fn output(&mut self, operand: &Operand<'_>, path: Option<&Path>) -> Outcome<Output> {
+        match path {
+            _ if matches!(self.options.mode, Mode::Test | Mode::List) => Ok(Output::Nowhere),
+            Some(path) => self.create(operand, path),
+            None => {
+                let opened = Stdout::open().map_err(Error::Write);
+                self.judge(operand, "stdout", opened).map(Output::Stdout)
+            }
+        }
+    }
+
+    fn create(&mut self, operand: &Operand<'_>, path: &Path) -> Outcome<Output> {
+        let name = path.to_string_lossy().into_owned();
         let mut created = NewFile::create(path);
         if matches!(&created, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
             if !self.may_overwrite(&name) {
                 return Err(GivenUp);
             }
+            // A stored name can be the input's own.
+            if fs::symlink_metadata(path).is_ok_and(|existing| operand.input.is_same_file(&existing)) {
+                self.report.failure(&format!("{} and {name} are the same file", operand.name));
+                return Err(GivenUp);
+            }
             // Replaced, not written into: it may be a symlink or have other names.
             created = fs::remove_file(path).and_then(|()| NewFile::create(path));
         }
-        created.map(|file| Output::File(file, name.into_owned())).map_err(|error| {
-            self.report.failure(&format!("{}: {}", path.to_string_lossy(), os_text(&error)));
-            GivenUp
-        })
+        match created {
+            Ok(file) => Ok(Output::File(file, name)),
+            Err(error) => {
+                self.report.failure(&format!("{name}: {}", os_text(&error)));
+                Err(GivenUp)
+            }
+        }
     }
 
     /// Whether the existing file `name` may be replaced: with `-f`, or if a person says so.
@@ -458,7 +480,7 @@ impl Session {
         if self.options.force {
             return true;
         }
-        if source::stdin_is_terminal() {
+        if source::stdin_is_terminal() && !signals::ignores_interrupts() {
             self.report.say(&format!(
                 "{}: {name} already exists; do you wish to overwrite (y or n)? ",
                 self.report.program()
@@ -519,17 +541,30 @@ enum Content {
 
 /// Where the bytes go.
 enum Output {
-    Stdout(File),
+    Stdout(Stdout),
     File(NewFile, String),
     Nowhere,
 }
 
 impl Output {
-    fn writer(&mut self) -> &mut (dyn Write + Send) {
+    fn writer(&mut self) -> Option<&mut (dyn Write + Send)> {
         match self {
-            Output::Stdout(file) => file,
-            Output::File(file, _) => file,
-            Output::Nowhere => unreachable!("testing and listing write nothing"),
+            Output::Stdout(stdout) => Some(stdout),
+            Output::File(file, _) => Some(file),
+            Output::Nowhere => None,
+        }
+    }
+}
+
+/// Copies all that is left of `bytes` as it is.
+fn copy_rest(bytes: &mut input::Input<'_>, mut out: Option<&mut (dyn Write + Send)>) -> Result<(), Error> {
+    loop {
+        if let Some(out) = &mut out {
+            out.write_all(bytes.peek()).map_err(Error::Write)?;
+        }
+        bytes.consume(bytes.peek().len());
+        if !bytes.fill().map_err(Error::Read)? {
+            return Ok(());
         }
     }
 }

@@ -49,7 +49,12 @@ impl Report {
 
     /// The operand `name` failed.
     pub(super) fn error(&mut self, name: &str, error: &Error) {
-        self.status = self.status.max(ExitStatus::Error);
+        // With SIGPIPE ignored, a reader that has seen enough is worth a warning only.
+        let is_warning = error.is_broken_pipe();
+        self.status = self.status.max(if is_warning { ExitStatus::Warning } else { ExitStatus::Error });
+        if is_warning && self.verbosity == Verbosity::Quiet {
+            return;
+        }
         let blank = if error.follows_blank_line() { "\n" } else { "" };
         for line in error.lines(name) {
             self.say(&format!("{blank}{}: {line}\n", self.program));

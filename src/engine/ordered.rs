@@ -17,10 +17,10 @@
 //! When the consumer fails, the receivers are dropped, the producer's next hand-over fails, and
 //! everything unwinds: nobody waits for anybody who is gone.
 //!
-//! With one thread the same three functions are called in turn: no queue, no thread, no rayon.
+//! With one thread, or where the system has no more to give, the same three functions are called in turn: no queue, no thread, no rayon.
 
 use std::sync::OnceLock;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -41,23 +41,41 @@ where
     R: Send,
     E: Send,
 {
-    if threads <= 1 {
-        while let Some(item) = produce()? {
-            consume(work(item))?;
-        }
-        return Ok(());
+    if threads > 1
+        && let Some(result) = run_on(threads, &mut produce, &work, &mut consume)
+    {
+        return result;
     }
-    let (queue, results) = sync_channel(QUEUED_PER_THREAD * threads);
-    let work = &work;
+    while let Some(item) = produce()? {
+        consume(work(item))?;
+    }
+    Ok(())
+}
+
+/// [`run`] on several threads; `None`, and nothing is done yet, if the system has none left.
+fn run_on<T, R, E>(
+    threads: usize,
+    produce: &mut impl FnMut() -> Result<Option<T>, E>,
+    work: &(impl Fn(T) -> R + Sync),
+    consume: &mut (impl FnMut(R) -> Result<(), E> + Send),
+) -> Option<Result<(), E>>
+where
+    T: Send,
+    R: Send,
+    E: Send,
+{
+    let workers = workers(threads)?;
+    let (queue, results) = sync_channel::<Receiver<R>>(QUEUED_PER_THREAD * threads);
     thread::scope(|scope| {
-        let writer = scope.spawn(move || {
+        let write = move || {
             for result in results {
                 // A worker answers always: a panic in it ends the process.
-                consume(answer(&result))?;
+                consume(result.recv().expect("every item is worked on"))?;
             }
             Ok(())
-        });
-        let produced = workers(threads).in_place_scope_fifo(|pool| {
+        };
+        let writer = thread::Builder::new().spawn_scoped(scope, write).ok()?;
+        let produced = workers.in_place_scope_fifo(|pool| {
             while let Some(item) = produce()? {
                 let (tx, rx) = sync_channel(1);
                 if queue.send(rx).is_err() {
@@ -72,21 +90,15 @@ where
         });
         drop(queue);
         let consumed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        consumed.and(produced)
+        Some(consumed.and(produced))
     })
-}
-
-fn answer<R>(result: &std::sync::mpsc::Receiver<R>) -> R {
-    result.recv().expect("every item is worked on")
 }
 
 /// The process's worker threads. Kept from one operand to the next, and with them the encoders
-/// and decoders that they cache. The first call decides their number.
-fn workers(threads: usize) -> &'static ThreadPool {
-    static WORKERS: OnceLock<ThreadPool> = OnceLock::new();
-    WORKERS.get_or_init(|| {
-        ThreadPoolBuilder::new().num_threads(threads).build().expect("the system has no threads left")
-    })
+/// and decoders that they cache. The first call decides their number; `None` if the system refused.
+fn workers(threads: usize) -> Option<&'static ThreadPool> {
+    static WORKERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    WORKERS.get_or_init(|| ThreadPoolBuilder::new().num_threads(threads).build().ok()).as_ref()
 }
 
 #[cfg(test)]
@@ -106,7 +118,7 @@ mod tests {
         for threads in [1, 2, 3] {
             let mut seen = Vec::new();
             let uneven = |i: usize| {
-                thread::sleep(Duration::from_micros(if i % 7 == 0 { 2000 } else { 10 }));
+                thread::sleep(Duration::from_micros(if i.is_multiple_of(7) { 2000 } else { 10 }));
                 i
             };
             run(threads, count_to(100), uneven, |i| {

@@ -30,6 +30,11 @@ const FCOMMENT: u8 = 1 << 4;
 const ENCRYPTED: u8 = 1 << 5;
 const RESERVED: u8 = 0b1100_0000;
 
+/// Whether `bytes` begins like a member.
+pub fn begins_member(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC) || bytes.starts_with(&OLD_MAGIC)
+}
+
 /// What a member's header says, as far as rigz uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
@@ -37,8 +42,6 @@ pub struct Header {
     pub name: Option<Vec<u8>>,
     /// The modification time in seconds since 1970; 0 if unknown.
     pub mtime: u32,
-    /// Length of the extra field in bytes, if there is one.
-    pub extra_len: Option<u16>,
     /// Length of the whole member in bytes, if a subfield claims it.
     pub member_len: Option<u64>,
     /// Length of this header in bytes.
@@ -92,8 +95,7 @@ impl<'a> Cursor<'a> {
 
 fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     let mut header = Header::default();
-    let magic = cursor.take(2)?;
-    if magic != MAGIC && magic != OLD_MAGIC {
+    if !begins_member(cursor.take(2)?) {
         return Err(Stop::Refused(Error::NotGzip));
     }
     let method = cursor.byte()?;
@@ -111,7 +113,6 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     cursor.take(2)?;
     if flags & FEXTRA != 0 {
         let len = cursor.u16()?;
-        header.extra_len = Some(len);
         header.member_len = super::bgzf::member_len(cursor.take(usize::from(len))?);
     }
     if flags & FNAME != 0 {
@@ -233,7 +234,6 @@ mod tests {
             Header {
                 name: Some(b"name".to_vec()),
                 mtime: 0x0403_0201,
-                extra_len: Some(6),
                 member_len: Some(28),
                 len: bytes.len(),
             }

@@ -99,6 +99,11 @@ fn on_deadly(signal: c_int) {
     let _ = low_level::emulate_default_handler(signal);
 }
 
+/// Whether the user cannot interrupt this process.
+pub fn ignores_interrupts() -> bool {
+    is_ignored(libc::SIGINT)
+}
+
 /// Whether the process ignores `signal`.
 fn is_ignored(signal: c_int) -> bool {
     // SAFETY: an all-zero sigaction is a valid value for the call to overwrite; a null new action

@@ -1,13 +1,15 @@
 //! Opening: regular files, pipes, devices and the standard streams.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, IsTerminal, Seek, SeekFrom};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// What a pipe is asked to hold. The default of 64 KiB wakes both ends too often; this is also
 /// the most that users without privileges get.
@@ -48,14 +50,19 @@ impl Input {
         Ok(Input { file, metadata, start })
     }
 
-    /// Bytes from `start` to the end, if this is a regular file.
-    pub fn len(&self) -> Option<u64> {
-        self.metadata.is_file().then(|| self.metadata.len().saturating_sub(self.start))
+    /// A reader of whatever comes next.
+    pub fn reader(&self) -> Patient<'_> {
+        Patient(&self.file)
     }
 
-    /// Whether this is a regular file that says it has nothing to read.
-    pub fn is_empty(&self) -> bool {
-        self.len() == Some(0)
+    /// Whether `metadata` is that of the same file.
+    pub fn is_same_file(&self, metadata: &Metadata) -> bool {
+        (self.metadata.dev(), self.metadata.ino()) == (metadata.dev(), metadata.ino())
+    }
+
+    /// Bytes from `start` to the end, if this is a regular file.
+    pub fn regular_len(&self) -> Option<u64> {
+        self.metadata.is_file().then(|| self.metadata.len().saturating_sub(self.start))
     }
 
     /// The modification time in seconds since 1970, of regular files only.
@@ -71,19 +78,75 @@ impl Input {
     }
 }
 
-/// Standard output, unbuffered.
-pub fn stdout() -> io::Result<File> {
-    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    if let Ok(metadata) = file.metadata() {
-        widen_pipe(&file, &metadata);
-    }
-    Ok(file)
-}
-
 /// Asks the system for a larger pipe; a refusal does no harm.
 fn widen_pipe(file: &File, metadata: &Metadata) {
     if metadata.file_type().is_fifo() {
         let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_LEN);
+    }
+}
+
+/// A file that is waited for where its owner has made it non-blocking.
+///
+/// Such descriptors are inherited; a program that takes "not now" for an error fails depending
+/// on how fast its neighbours are.
+pub struct Patient<'a>(pub &'a File);
+
+impl Patient<'_> {
+    fn wait(&self, events: PollFlags) -> io::Result<()> {
+        match poll(&mut [PollFd::new(self.0, events)], None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Write for Patient<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard output, unbuffered.
+pub struct Stdout(File);
+
+impl Stdout {
+    /// Opens it; fails if it is closed.
+    pub fn open() -> io::Result<Stdout> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        if let Ok(metadata) = file.metadata() {
+            widen_pipe(&file, &metadata);
+        }
+        Ok(Stdout(file))
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Patient(&self.0).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -20,6 +20,16 @@ use crate::error::Error;
 use crate::format::gzip::{Header, read_header};
 use crate::io::input::Input;
 
+/// What a job is to do beside decoding.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// How many threads it may use.
+    pub threads: &'a Threads,
+    /// Whether what follows the last member is left in the input, unjudged, instead of being read
+    /// to its end.
+    pub leaves_tail: bool,
+}
+
 /// What follows the last member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tail {
@@ -30,6 +40,8 @@ pub enum Tail {
     Zeros,
     /// Something that is not a member.
     Garbage,
+    /// Something that is left in the input.
+    Left,
 }
 
 /// What a finished job amounts to.
@@ -55,16 +67,16 @@ const MAX_CHANGES: u32 = 16;
 pub fn decompress(
     input: &mut Input<'_>,
     mut out: Option<&mut (dyn Write + Send)>,
-    threads: &Threads,
+    settings: Settings<'_>,
 ) -> Result<Totals, Error> {
     let mut totals = Totals::default();
     first_header(input)?;
     for change in 0.. {
         let mut trust_lengths = change < MAX_CHANGES;
         if trust_lengths {
-            trust_lengths = members::run(input, reborrow(&mut out), threads, &mut totals)?;
+            trust_lengths = members::run(input, reborrow(&mut out), settings.threads, &mut totals)?;
         }
-        if let Some(tail) = serial::run(input, reborrow(&mut out), threads, trust_lengths, &mut totals)? {
+        if let Some(tail) = serial::run(input, reborrow(&mut out), settings, trust_lengths, &mut totals)? {
             totals.tail = tail;
             break;
         }

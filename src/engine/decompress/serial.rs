@@ -16,13 +16,12 @@ use std::cell::RefCell;
 use std::io::Write;
 
 use super::sink::{Sink, empty_buf, with_sink};
-use super::{Tail, Totals, peek_header};
+use super::{Settings, Tail, Totals, peek_header};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng::{Decoder, Stop};
 use crate::checksum::{Running, crc32};
-use crate::engine::Threads;
 use crate::error::Error;
-use crate::format::gzip::{Header, TRAILER_LEN, Trailer};
+use crate::format::gzip::{Header, TRAILER_LEN, Trailer, begins_member};
 use crate::io::input::Input;
 
 /// The longest output for which a whole decode is tried on the strength of the length field at
@@ -41,18 +40,18 @@ thread_local! {
 pub(super) fn run<'env>(
     input: &mut Input<'_>,
     out: Option<&'env mut (dyn Write + Send)>,
-    threads: &'env Threads,
+    settings: Settings<'env>,
     may_leave: bool,
     totals: &mut Totals,
 ) -> Result<Option<Tail>, Error> {
     if totals.read > 0
-        && let Some(tail) = tail(input)?
+        && let Some(tail) = tail(input, settings.leaves_tail)?
     {
         return Ok(Some(tail));
     }
-    with_sink(out, threads, |sink| {
+    with_sink(out, settings.threads, |sink| {
         let mut route = Serial { input, sink, buf: empty_buf(), expects_small: false };
-        let result = route.members(may_leave, totals);
+        let result = route.members(settings.leaves_tail, may_leave, totals);
         // The good prefix is written even if decoding failed; the first error is the one told.
         let buf = std::mem::take(&mut route.buf);
         let finished = route.sink.finish(buf);
@@ -70,14 +69,19 @@ struct Serial<'r, 'a, 'scope, 'env> {
 }
 
 impl Serial<'_, '_, '_, '_> {
-    fn members(&mut self, may_leave: bool, totals: &mut Totals) -> Result<Option<Tail>, Error> {
+    fn members(
+        &mut self,
+        leaves_tail: bool,
+        may_leave: bool,
+        totals: &mut Totals,
+    ) -> Result<Option<Tail>, Error> {
         loop {
             let Some(header) = peek_header(self.input, 0)? else {
                 return Err(Error::UnexpectedEof);
             };
             let len = self.member(&header, totals)?;
             totals.written += len;
-            if let Some(tail) = tail(self.input)? {
+            if let Some(tail) = tail(self.input, leaves_tail)? {
                 return Ok(Some(tail));
             }
             if may_leave && matches!(peek_header(self.input, 0), Ok(Some(Header { member_len: Some(_), .. })))
@@ -190,12 +194,13 @@ impl Serial<'_, '_, '_, '_> {
 ///
 /// As gzip judges it: nothing, or zeros only, are fine; what begins with the magic number is a
 /// member; one lone byte might be the first of a magic number, so the input counts as cut off.
-fn tail(input: &mut Input<'_>) -> Result<Option<Tail>, Error> {
+fn tail(input: &mut Input<'_>, is_left: bool) -> Result<Option<Tail>, Error> {
     match input.peek_at_least(2).map_err(Error::Read)? {
         [] => Ok(Some(Tail::Clean)),
+        bytes if begins_member(bytes) => Ok(None),
+        _ if is_left => Ok(Some(Tail::Left)),
         [0, ..] => zeros(input).map(Some),
         [_] => Err(Error::UnexpectedEof),
-        [0x1f, 0x8b | 0x9e, ..] => Ok(None),
         _ => Ok(Some(Tail::Garbage)),
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn with_sink<'env, R>(
     }
 }
 
-impl Sink<'_, '_> {
+impl<'env> Sink<'_, 'env> {
     /// Takes a full buffer, behind which there will be more, and gives back an empty one.
     pub(super) fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.decide();
@@ -75,7 +75,16 @@ impl Sink<'_, '_> {
             Sink::Undecided(_, out, threads) if threads.get() <= 1 => Sink::Direct(out),
             Sink::Undecided(scope, out, _) => {
                 let (tx, rx) = sync_channel(QUEUED);
-                Sink::Overlapped(tx, scope.spawn(move || write_all(&rx, out)))
+                // The thread gets the output only once it is there to take it.
+                let (hand_over, taken) = sync_channel::<&'env mut (dyn Write + Send)>(1);
+                let write = move || taken.recv().map_or(Ok(()), |out| write_all(&rx, out));
+                match thread::Builder::new().spawn_scoped(scope, write) {
+                    Ok(writer) => {
+                        let _ = hand_over.send(out);
+                        Sink::Overlapped(tx, writer)
+                    }
+                    Err(_) => Sink::Direct(out),
+                }
             }
             decided => decided,
         }
