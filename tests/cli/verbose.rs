@@ -1,0 +1,81 @@
+//! `-v`, `-t` and `-q`.
+
+use crate::support::{Scratch, data};
+
+/// Checks `text` against `shape`, in which `%` stands for a percentage as gzip prints it.
+#[track_caller]
+fn has_shape(text: &str, shape: &str) {
+    let (before, after) = shape.split_once('%').expect("one percentage");
+    let middle = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let number = middle.and_then(|middle| middle.strip_suffix('%'));
+    let is_percentage = |number: &str| {
+        let value: Result<f64, _> = number.trim_start().parse();
+        number.len() >= 5 && value.is_ok_and(|value| format!("{value:5.1}") == number)
+    };
+    assert!(number.is_some_and(is_percentage), "{text:?} is not like {shape:?}");
+}
+
+#[test]
+fn verbose_says_what_became_of_each_file() {
+    let dir = Scratch::with_f();
+    let says = |args: &[&str]| dir.rigz(args).status(0).err_text();
+    has_shape(&says(&["-vc", "f"]), "f:\t% -- replaced with stdout\n");
+    has_shape(&says(&["-kv", "f"]), "f:\t% -- created f.gz\n");
+    has_shape(&says(&["-fv", "f"]), "f:\t% -- replaced with f.gz\n");
+    has_shape(&says(&["-dvc", "f.gz"]), "f.gz:\t% -- replaced with stdout\n");
+    has_shape(&says(&["-dkv", "f.gz"]), "f.gz:\t% -- created f\n");
+    has_shape(&says(&["-dfv", "f.gz"]), "f.gz:\t% -- replaced with f\n");
+    assert_eq!(dir.names(), ["f"]);
+}
+
+#[test]
+fn verbose_says_little_about_standard_input() {
+    let dir = Scratch::with_f_and_gz();
+    let run = dir.rigz(["-v"]).stdin(data::seq()).status(0);
+    has_shape(&run.err_text(), "%\n");
+    dir.rigz(["-dv"]).stdin_file(dir.path("f.gz")).status(0).stdout(data::seq()).stderr("");
+}
+
+#[test]
+fn percentages_are_those_of_gzip() {
+    let dir = Scratch::with_file("zeros", &vec![0; 100_000]);
+    dir.write("empty", b"");
+    dir.write("abc", b"abc");
+    for name in ["empty", "abc"] {
+        let by_gzip = dir.tool("gzip", ["-kv", name]).status(0).err_text();
+        std::fs::remove_file(dir.path(&format!("{name}.gz"))).unwrap();
+        dir.rigz(["-kv", name]).status(0).stderr(by_gzip);
+        let by_gzip = dir.tool("gzip", ["-dvc", &format!("{name}.gz")]).status(0).err_text();
+        dir.rigz(["-dvc", &format!("{name}.gz")]).status(0).stderr(by_gzip);
+    }
+    let text = dir.rigz(["-v", "zeros"]).status(0).err_text();
+    assert_eq!(text, "zeros:\t 99.9% -- replaced with zeros.gz\n");
+}
+
+#[test]
+fn testing_is_silent_unless_verbose() {
+    let dir = Scratch::with_f_and_gz();
+    dir.rigz(["-t", "f.gz"]).status(0).stdout("").stderr("");
+    dir.rigz(["-tv", "f.gz"]).status(0).stdout("").stderr("f.gz:\t OK\n");
+    dir.rigz(["-tv"]).stdin_file(dir.path("f.gz")).status(0).stdout("").stderr(" OK\n");
+    dir.rigz(["-tc", "f.gz"]).status(0).stdout("").stderr("");
+    dir.rigz(["-t", "-d", "f.gz"]).status(0).stdout("").stderr("");
+    dir.rigz(["-d", "-t", "f.gz"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["f", "f.gz"], "testing never replaces");
+}
+
+#[test]
+fn quiet_and_verbose_undo_each_other() {
+    let dir = Scratch::with_f_and_gz();
+    dir.rigz(["-q", "-vt", "f.gz"]).status(0).stderr("f.gz:\t OK\n");
+    dir.rigz(["-v", "-qt", "f.gz"]).status(0).stderr("");
+}
+
+#[test]
+fn quiet_hides_warnings_but_not_errors() {
+    let dir = Scratch::with_f();
+    std::fs::create_dir(dir.path("d")).unwrap();
+    dir.rigz(["-q", "d"]).status(2).stdout("").stderr("");
+    dir.rigz(["-q", "nofile"]).status(1).stderr("rigz: nofile: No such file or directory\n");
+    dir.rigz(["-dq"]).stdin("text").status(1).stderr("\nrigz: stdin: not in gzip format\n");
+}

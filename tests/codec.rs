@@ -1,0 +1,421 @@
+//! Round trips: what rigz writes is read back by rigz and by others, byte for byte, and does not
+//! depend on the number of threads or on how the data arrive.
+
+mod support;
+
+use std::io::{self, Read};
+
+use proptest::prelude::*;
+use rigz::engine::Threads;
+use rigz::engine::compress::{Source, compress};
+use rigz::engine::decompress::{Settings, decompress};
+use rigz::format::gzip::NewHeader;
+use rigz::io::input::Input;
+use rigz::plan::level::{Level, Recipe};
+use support::data::{self, Kind, Numbers};
+use support::members::{Member, members};
+use support::run::has_tool;
+use support::{Scratch, assert_same, gunzip, rigz};
+
+const KIB: usize = 1 << 10;
+
+/// Around the ends of chunks and of what counts as small; the last is many chunks long.
+const LENS: [usize; 13] = [
+    0,
+    1,
+    63,
+    64,
+    65,
+    128 * KIB - 1,
+    128 * KIB,
+    128 * KIB + 1,
+    256 * KIB,
+    256 * KIB + 1,
+    512 * KIB + 1,
+    1024 * KIB + 1,
+    2500 * KIB,
+];
+
+/// Above this an input has more than one chunk.
+const FIRST_CHUNK_LEN: usize = 128 * KIB;
+
+/// Compresses the file `f` of `dir` in every way that must not matter.
+fn compress_every_way(dir: &Scratch, args: &[&str], data: &[u8]) -> Vec<u8> {
+    let by_file = |threads| {
+        let args = [args, &["-nc", "-p", threads, "f"]].concat();
+        dir.rigz(args).status(0).stderr("").into_stdout()
+    };
+    let by_pipe = |threads| {
+        let args = [args, &["-nc", "-p", threads]].concat();
+        dir.rigz(args).stdin(data).status(0).stderr("").into_stdout()
+    };
+    let packed = by_file("1");
+    assert_same(&by_pipe("4"), &packed, "-p 4 by pipe");
+    if data.len() > FIRST_CHUNK_LEN {
+        assert_same(&by_file("2"), &packed, "-p 2 by file");
+        assert_same(&by_pipe("1"), &packed, "-p 1 by pipe");
+    }
+    packed
+}
+
+/// Decodes `packed` in every way that must not matter.
+fn decompress_every_way(dir: &Scratch, packed: &[u8], data: &[u8]) {
+    dir.write("packed", packed);
+    dir.rigz(["-dc", "-p1", "packed"]).status(0).stderr("").stdout(data);
+    dir.rigz(["-dc", "-p2"]).stdin(packed).status(0).stderr("").stdout(data);
+    dir.rigz(["-dc", "-p4"]).stdin_file(dir.path("packed")).status(0).stderr("").stdout(data);
+    assert_same(&gunzip(packed), data, "by gzip");
+}
+
+/// How many members a level makes of a long input.
+fn check_members(level: &str, packed: &[u8], data: &[u8]) {
+    let members = members(packed);
+    let is_single = matches!(level, "-0" | "-7" | "-8" | "-9") || data.len() <= FIRST_CHUNK_LEN;
+    assert_eq!(members.len() == 1, is_single, "level {level}, {} bytes", data.len());
+    for member in &members {
+        let (flags, len) = if is_single { (0, None) } else { (4, Some(member.len())) };
+        assert_eq!((member.header[3], member.rz_len()), (flags, len), "level {level}");
+        check_fixed_fields(level, member);
+    }
+}
+
+fn check_fixed_fields(level: &str, member: &Member) {
+    let xfl = match level {
+        "-1" => 4,
+        "-9" => 2,
+        _ => 0,
+    };
+    assert_eq!(member.header[..3], [0x1f, 0x8b, 8]);
+    assert_eq!(member.header[4..10], [0, 0, 0, 0, xfl, 3], "level {level}");
+}
+
+const LEVELS: [&str; 10] = ["-0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"];
+
+/// Long inputs take their time: one level for each container and engine will do for most kinds.
+fn is_tried(kind: Kind, len: usize, level: &str) -> bool {
+    kind == Kind::Text || len <= 512 * KIB + 1 || matches!(level, "-0" | "-1" | "-6" | "-9")
+}
+
+fn every_len_and_level(kind: Kind) {
+    for len in LENS {
+        let data = kind.data(len);
+        let dir = Scratch::with_file("f", &data);
+        for level in LEVELS.into_iter().filter(|level| is_tried(kind, len, level)) {
+            let packed = compress_every_way(&dir, &[level], &data);
+            check_members(level, &packed, &data);
+            decompress_every_way(&dir, &packed, &data);
+        }
+    }
+}
+
+#[test]
+fn text_round_trips_at_every_length_and_level() {
+    every_len_and_level(Kind::Text);
+}
+
+#[test]
+fn binary_data_round_trip_at_every_length_and_level() {
+    every_len_and_level(Kind::Binary);
+}
+
+#[test]
+fn zeros_round_trip_at_every_length_and_level() {
+    every_len_and_level(Kind::Zeros);
+}
+
+#[test]
+fn random_bytes_round_trip_at_every_length_and_level() {
+    every_len_and_level(Kind::Random);
+}
+
+#[test]
+fn compressed_data_round_trip_at_every_length_and_level() {
+    every_len_and_level(Kind::Compressed);
+}
+
+#[test]
+fn what_does_not_compress_hardly_grows() {
+    for len in [0, 1, 64, 65, 1000, 128 * KIB, 3000 * KIB] {
+        let data = data::random(len, 9);
+        for level in LEVELS {
+            let packed_len = rigz(&["-n", level], &data).len();
+            let limit = len + len / 1000 + 40;
+            assert!(packed_len <= limit, "{len} bytes become {packed_len} at level {level}");
+        }
+    }
+}
+
+#[test]
+fn usual_levels_give_no_larger_outputs_than_gzip() {
+    for (kind, slack) in [(Kind::Text, 2), (Kind::Binary, 2), (Kind::Zeros, 100)] {
+        let data = kind.data(3000 * KIB);
+        // Level 1 trades size for speed; the others promise what gzip's users are used to.
+        for level in ["-6", "-9"] {
+            let gzip = Scratch::new().tool("gzip", ["-n", level]).stdin(&*data).status(0).out.len();
+            let len = rigz(&["-n", level], &data).len();
+            assert!(len <= gzip + gzip / 100 * slack, "{kind:?} {level}: {len} bytes, {gzip} by gzip");
+        }
+    }
+}
+
+#[test]
+fn levels_have_names_and_a_default() {
+    let data = data::text(300 * KIB);
+    assert_same(&rigz(&["-n"], &data), &rigz(&["-n6"], &data), "the default is 6");
+    assert_same(&rigz(&["-n", "--fast"], &data), &rigz(&["-n1"], &data), "--fast");
+    assert_same(&rigz(&["-n", "--best"], &data), &rigz(&["-n9"], &data), "--best");
+}
+
+/// BGZF: every member says its length in the place that the specification gives, holds at most
+/// 64 KiB, and the last one is the end marker.
+fn check_bgzf(packed: &[u8]) {
+    const EOF: &[u8] = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0\x1b\0\x03\0\0\0\0\0\0\0\0\0";
+    assert!(packed.ends_with(EOF));
+    let members = members(packed);
+    for member in &members {
+        assert!(member.len() <= 64 * KIB && member.data.len() <= 64 * KIB);
+        assert_eq!(member.header[..4], [0x1f, 0x8b, 8, 4]);
+        assert_eq!(member.header[10..16], *b"\x06\0BC\x02\0");
+        assert_eq!(member.bc_len(), Some(member.len()));
+    }
+    let empty = members.iter().filter(|member| member.data.is_empty()).count();
+    assert_eq!(empty, 1, "only the end marker is empty");
+}
+
+#[test]
+fn bgzf_round_trips_at_every_level() {
+    for kind in [Kind::Text, Kind::Zeros, Kind::Random] {
+        for len in [0, 1, 64, 0xff00 - 1, 0xff00, 0xff00 + 1, 16 * 0xff00 + 1] {
+            let data = kind.data(len);
+            let dir = Scratch::with_file("f", &data);
+            for level in LEVELS {
+                let packed = compress_every_way(&dir, &["--bgzf", level], &data);
+                check_bgzf(&packed);
+                decompress_every_way(&dir, &packed, &data);
+            }
+        }
+    }
+}
+
+#[test]
+fn bgzf_is_what_other_tools_take_for_bgzf() {
+    let data = data::text(1000 * KIB);
+    let dir = Scratch::with_file("f", &data);
+    dir.rigz(["--bgzf", "-k", "f"]).status(0).stdout("").stderr("");
+    if has_tool("bgzip") {
+        dir.tool("bgzip", ["-t", "f.gz"]).status(0);
+        dir.tool("bgzip", ["-dc", "f.gz"]).status(0).stdout(&data);
+        // Reads 10 bytes from the offset 500,000 by the lengths in the members.
+        dir.tool("bgzip", ["-r", "f.gz"]).status(0);
+        let part = &data[500_000..500_010];
+        dir.tool("bgzip", ["-b", "500000", "-s", "10", "f.gz"]).status(0).stdout(part);
+        let by_bgzip = dir.tool("bgzip", ["-c", "f"]).status(0).into_stdout();
+        decompress_every_way(&dir, &by_bgzip, &data);
+    }
+}
+
+#[test]
+fn chunks_may_have_any_length() {
+    for kind in [Kind::Text, Kind::Random, Kind::Zeros] {
+        let data = kind.data(1500 * KIB);
+        let dir = Scratch::with_file("f", &data);
+        for level in ["-0", "-1", "-6", "-9"] {
+            for (block, len) in
+                [("32k", 32 * KIB), ("100", 100 * KIB), ("1m", 1024 * KIB), ("3M", 3072 * KIB)]
+            {
+                let packed = compress_every_way(&dir, &["-b", block, level], &data);
+                check_block_len(level, &packed, len.min(data.len()));
+                decompress_every_way(&dir, &packed, &data);
+            }
+        }
+    }
+}
+
+fn check_block_len(level: &str, packed: &[u8], block_len: usize) {
+    let members = members(packed);
+    if matches!(level, "-0" | "-9") {
+        assert_eq!(members.len(), 1);
+    } else {
+        assert_eq!(members[0].data.len(), block_len);
+    }
+}
+
+#[test]
+fn other_decoders_agree() {
+    let data = data::binary(3000 * KIB);
+    for level in ["-0", "-1", "-6", "-9", "--bgzf"] {
+        let dir = Scratch::with_file("f.gz", &rigz(&["-n", level], &data));
+        for tool in ["pigz", "igzip", "libdeflate-gzip"] {
+            if has_tool(tool) {
+                dir.tool(tool, ["-d", "-c", "f.gz"]).status(0).stdout(&data);
+            }
+        }
+        if has_tool("7z") {
+            dir.tool("7z", ["e", "-so", "f.gz"]).status(0).stdout(&data);
+        }
+        if has_tool("python3") {
+            let script = "import gzip,sys; sys.stdout.buffer.write(gzip.open('f.gz').read())";
+            dir.tool("python3", ["-c", script]).status(0).stdout(&data);
+        }
+    }
+}
+
+#[test]
+fn rigz_reads_what_others_write() {
+    let data = data::text(2000 * KIB);
+    let dir = Scratch::with_file("f", &data);
+    for (tool, levels) in [
+        ("gzip", &["-1", "-6", "-9", "--rsyncable"][..]),
+        ("pigz", &["-0", "-1", "-6", "-9", "-i", "-R"]),
+        ("igzip", &["-0", "-1", "-3"]),
+        ("libdeflate-gzip", &["-1", "-6", "-12"]),
+    ] {
+        if has_tool(tool) {
+            for level in levels {
+                let packed = dir.tool(tool, [level, "-c", "f"]).status(0).into_stdout();
+                decompress_every_way(&dir, &packed, &data);
+            }
+        }
+    }
+}
+
+#[test]
+fn tiny_inputs_give_the_bytes_that_gzip_gives() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(&rigz(&[], b"a")), "1f8b08000000000000034b040043beb7e801000000");
+    assert_eq!(hex(&rigz(&[], b"")), "1f8b080000000000000303000000000000000000");
+}
+
+#[test]
+fn standard_input_may_stand_in_the_middle_of_a_file() {
+    let data = data::text(700 * KIB);
+    for skipped in [1, 100_000, 600 * KIB, 700 * KIB] {
+        let dir = Scratch::with_file("f", &data);
+        // A subshell shares its standard input with what it runs; dd reads exactly that much.
+        let skip = format!("dd bs={skipped} count=1 of=/dev/null 2>/dev/null");
+        for threads in [1, 2] {
+            let script = format!("({skip}; $R -p{threads} -n; cat) <f");
+            let packed = dir.shell(&script).status(0).stderr("").into_stdout();
+            assert_same(&gunzip(&packed), &data[skipped..], "the rest of the file");
+        }
+        let packed = [&data[..skipped], &rigz(&["-n"], &data)].concat();
+        dir.write("x", &packed);
+        dir.shell(&format!("({skip}; $R -dc; cat) <x")).status(0).stderr("").stdout(&data);
+    }
+}
+
+#[test]
+fn data_in_proc_are_compressed_although_their_length_is_said_to_be_zero() {
+    let dir = Scratch::new();
+    let packed = dir.rigz(["-c", "/proc/self/limits"]).status(0).stderr("").into_stdout();
+    assert!(gunzip(&packed).starts_with(b"Limit"));
+}
+
+#[test]
+fn four_gib_are_counted_in_full_and_checked_modulo_their_field() {
+    let dir = Scratch::with_file("x.gz", &data::zeros_member(65 << 26));
+    let listed = dir.rigz(["-l", "x.gz"]).status(0).stderr("").out_text();
+    let expected = (65u64 << 26).to_string();
+    assert_eq!(listed.lines().nth(1).unwrap().split_whitespace().nth(1), Some(&*expected), "{listed}");
+}
+
+#[test]
+#[ignore = "takes two minutes"]
+fn four_gib_of_holes_come_back() {
+    let dir = Scratch::with_file("holes", b"");
+    let holes = std::fs::File::options().write(true).open(dir.path("holes")).unwrap();
+    holes.set_len((4 << 30) + 5).unwrap();
+    for level in ["-1", "-9"] {
+        dir.rigz([level, "-k", "holes"]).status(0).stdout("").stderr("");
+        dir.shell("gzip -dc holes.gz | cmp - holes").status(0).stdout("").stderr("");
+        dir.shell("$R -dc holes.gz | cmp - holes").status(0).stdout("").stderr("");
+        std::fs::remove_file(dir.path("holes.gz")).unwrap();
+    }
+}
+
+/// Gives as many bytes as it likes, at most a few thousand.
+struct Fickle<'a> {
+    bytes: &'a [u8],
+    numbers: Numbers,
+}
+
+impl Read for Fickle<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.numbers.below(20) == 0 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let most = if self.numbers.below(4) == 0 { 5 } else { 4000 };
+        let len = (1 + self.numbers.below(most)).min(buf.len()).min(self.bytes.len());
+        buf[..len].copy_from_slice(&self.bytes[..len]);
+        self.bytes = &self.bytes[len..];
+        Ok(len)
+    }
+}
+
+fn fickle(bytes: &[u8], seed: u64) -> Fickle<'_> {
+    Fickle { bytes, numbers: Numbers(seed) }
+}
+
+/// Compresses `data` as a stream cut at random.
+fn packed_stream(data: &[u8], recipe: &Recipe, threads: usize, seed: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut reader = fickle(data, seed);
+    let threads = Threads::new(Some(threads));
+    let totals =
+        compress(Source::Stream(&mut reader), &mut out, recipe, &NewHeader::default(), &threads).unwrap();
+    assert_eq!((totals.read, totals.written), (data.len() as u64, out.len() as u64));
+    out
+}
+
+fn packed_file(data: &[u8], recipe: &Recipe, threads: usize) -> Vec<u8> {
+    let dir = Scratch::with_file("f", data);
+    let file = std::fs::File::open(dir.path("f")).unwrap();
+    let source = Source::File { file: &file, start: 0, len: data.len() as u64 };
+    let mut out = Vec::new();
+    compress(source, &mut out, recipe, &NewHeader::default(), &Threads::new(Some(threads))).unwrap();
+    out
+}
+
+/// Data that repeat themselves in parts, so that matches reach over the ends of chunks.
+fn some_data() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        (any::<u64>(), 0..3000usize).prop_map(|(seed, len)| data::random(len, seed)),
+        (any::<u8>(), 0..5000usize).prop_map(|(byte, len)| vec![byte; len]),
+        (0..20_000usize, 0..9000usize).prop_map(|(at, len)| data::text(at + len)[at..].to_vec()),
+        (1..40usize, 0..9000usize).prop_map(|(period, len)| (0..len).map(|i| (i % period) as u8).collect()),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// Chunks far shorter than the user can ask for: small data then have many.
+fn some_recipe() -> impl Strategy<Value = Recipe> {
+    let level = (0..=9u8).prop_map(|number| Level::new(number).unwrap());
+    (level, prop::option::of(1..20_000usize), any::<bool>()).prop_map(|(level, block_len, is_bgzf)| {
+        if is_bgzf { Recipe::bgzf(level) } else { Recipe::new(level, block_len.map(|len| len.max(97))) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_data_cut_in_any_way_come_back(
+        data in some_data(),
+        recipe in some_recipe(),
+        (threads, seed) in (1..=3usize, any::<u64>()),
+    ) {
+        let packed = packed_stream(&data, &recipe, threads, seed);
+        prop_assert!(packed == packed_stream(&data, &recipe, 4 - threads, !seed), "other threads and cuts");
+        prop_assert!(packed == packed_file(&data, &recipe, threads), "a file");
+        let (mut from_slice, mut from_stream) = (Vec::new(), Vec::new());
+        let threads = Threads::new(Some(threads));
+        let settings = Settings { threads: &threads, leaves_tail: false };
+        let whole = decompress(&mut Input::from_slice(&packed), Some(&mut from_slice), settings).unwrap();
+        prop_assert!(from_slice == data);
+        let mut reader = fickle(&packed, seed);
+        let cut = decompress(&mut Input::from_reader(&mut reader), Some(&mut from_stream), settings).unwrap();
+        prop_assert!(from_stream == data);
+        prop_assert_eq!(whole, cut);
+        prop_assert_eq!((whole.read, whole.written), (packed.len() as u64, data.len() as u64));
+    }
+}
