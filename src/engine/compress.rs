@@ -27,7 +27,8 @@ use super::{Threads, ordered, pool};
 use crate::backend::{fixed, libdeflate, stored, zlib_ng};
 use crate::checksum::{Joined, crc32};
 use crate::error::Error;
-use crate::format::bgzf::{self, Subfield};
+use crate::format::bgzf;
+use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, Trailer};
 use crate::plan::level::{Container, Engine, Recipe};
 

@@ -1,14 +1,6 @@
-//! Members that say how long they are, so that a reader can find the next one without decoding.
-//!
-//! The length stands in a subfield of the header's extra field (RFC 1952 §2.3.1.1). Two kinds:
-//!
-//! | subfield | payload | members |
-//! |---|---|---|
-//! | `BC` | u16, member length − 1 | BGZF (SAM specification §4.1): at most 64 KiB, ended by an empty member |
-//! | `RZ` | u32, member length | rigz's own, for larger chunks |
-//!
-//! Numbers are little-endian. A reader must not believe them: see `engine::decompress::members`.
+//! Writing members that say how long they are: BGZF's and rigz's own (see [`super::extra`]).
 
+use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader};
 
 /// The empty member that ends a BGZF file.
@@ -18,15 +10,6 @@ pub const EOF_MEMBER: [u8; 28] =
 /// The most data that goes into one BGZF member. Stored (5 bytes), with header and trailer (26),
 /// it still fits in 64 KiB; htslib uses the same value.
 pub const MAX_DATA_LEN: usize = 0xff00;
-
-/// Which subfield carries the length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subfield {
-    /// BGZF's `BC`.
-    Bc,
-    /// rigz's `RZ`.
-    Rz,
-}
 
 /// Appends a header whose subfield has room for the member's length; [`set_member_len`] fills
 /// it in. BGZF readers expect the subfield at a fixed place and nothing but it.
@@ -55,20 +38,6 @@ pub fn set_member_len(subfield: Subfield, member: &mut [u8]) {
             member[PAYLOAD..PAYLOAD + 4].copy_from_slice(&len.to_le_bytes());
         }
     }
-}
-
-/// The member length that an extra field claims.
-pub fn member_len(mut extra: &[u8]) -> Option<u64> {
-    while let [id1, id2, len1, len2, rest @ ..] = extra {
-        let len = usize::from(u16::from_le_bytes([*len1, *len2]));
-        let payload = rest.get(..len)?;
-        match ([*id1, *id2], payload) {
-            ([b'B', b'C'], &[a, b]) => return Some(u64::from(u16::from_le_bytes([a, b])) + 1),
-            ([b'R', b'Z'], &[a, b, c, d]) => return Some(u64::from(u32::from_le_bytes([a, b, c, d]))),
-            _ => extra = &rest[len..],
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -104,14 +73,5 @@ mod tests {
         member.extend_from_slice(&vector[20..]);
         set_member_len(Subfield::Rz, &mut member);
         assert_eq!(member, vector);
-    }
-
-    #[test]
-    fn other_subfields_are_passed_over() {
-        assert_eq!(member_len(b"XY\x03\0abcBC\x02\0\x0f\0"), Some(16));
-        assert_eq!(member_len(b"BC\x03\0abcRZ\x04\0\x07\0\0\0"), Some(7));
-        for damaged in [&b""[..], b"BC", b"BC\x02\0\x01", b"RZ\xff\xff\x01\0\0\0", b"XY\0\0"] {
-            assert_eq!(member_len(damaged), None, "{damaged:?}");
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::checksum::crc32;
 use crate::error::Error;
+use crate::format::extra;
 
 /// Bytes of the fixed part of a header.
 pub const FIXED_HEADER_LEN: usize = 10;
@@ -113,7 +114,7 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     cursor.take(2)?;
     if flags & FEXTRA != 0 {
         let len = cursor.u16()?;
-        header.member_len = super::bgzf::member_len(cursor.take(usize::from(len))?);
+        header.member_len = extra::member_len(cursor.take(usize::from(len))?);
     }
     if flags & FNAME != 0 {
         header.name = Some(cursor.zero_terminated()?.to_vec());

@@ -1,4 +1,5 @@
 //! The bytes around DEFLATE: member headers and trailers.
 
 pub mod bgzf;
+pub mod extra;
 pub mod gzip;

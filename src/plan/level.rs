@@ -1,7 +1,8 @@
 //! The one table that says which engine and which container serve a level, and how input is cut
 //! into chunks.
 
-use crate::format::bgzf::{self, Subfield};
+use crate::format::bgzf;
+use crate::format::extra::Subfield;
 
 /// A compression level, 0 (stored) to 9 (densest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
