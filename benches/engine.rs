@@ -38,7 +38,7 @@ fn bench(name: String) -> Bench {
 fn main() {
     let data = text();
     let threads = Threads::new(Some(1));
-    let settings = Settings { threads: &threads, leaves_tail: false };
+    let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
     let mut benches = Benches::default();
     for number in [0, 1, 3, 6, 7, 9] {
         let recipe = Recipe::new(Level::new(number).unwrap(), None);

@@ -409,7 +409,7 @@ proptest! {
         prop_assert!(packed == packed_file(&data, &recipe, threads), "a file");
         let (mut from_slice, mut from_stream) = (Vec::new(), Vec::new());
         let threads = Threads::new(Some(threads));
-        let settings = Settings { threads: &threads, leaves_tail: false };
+        let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
         let whole = decompress(&mut Input::from_slice(&packed), Some(&mut from_slice), settings).unwrap();
         prop_assert!(from_slice == data);
         let mut reader = fickle(&packed, seed);

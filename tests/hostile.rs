@@ -550,7 +550,7 @@ fn packed(data: &[u8], recipe: &Recipe) -> Vec<u8> {
 fn outcome(mut input: Input<'_>, threads: usize) -> (Vec<u8>, String) {
     let mut out = Vec::new();
     let threads = Threads::new(Some(threads));
-    let settings = Settings { threads: &threads, leaves_tail: false };
+    let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
     let result = decompress(&mut input, Some(&mut out), settings);
     (out, result.map_or_else(|error| error.lines("x").concat(), |totals| format!("{totals:?}")))
 }

@@ -15,9 +15,9 @@ use super::list::{Row, Table};
 use super::report::{ExitStatus, Report, percent};
 use crate::engine::Threads;
 use crate::engine::compress::{self, Source, compress};
-use crate::engine::decompress::{self, Settings, Tail, decompress, first_header};
+use crate::engine::decompress::{self, Header, Settings, Tail, decompress, first_header};
 use crate::error::{Error, os_text};
-use crate::format::gzip::{FIXED_HEADER_LEN, Header, NewHeader, TRAILER_LEN, begins_member};
+use crate::format::gzip::{FIXED_HEADER_LEN, NewHeader, TRAILER_LEN};
 use crate::io::input;
 use crate::io::map::Map;
 use crate::io::output::NewFile;
@@ -320,8 +320,8 @@ impl Session {
             })?),
         };
         let copies_unknown = self.copies_unknown(operand);
-        let header = match first_header(bytes) {
-            Err(Error::NotGzip | Error::UnexpectedEof) if copies_unknown && !begins_member(bytes.peek()) => {
+        let header = match first_header(bytes, settings(&self.threads, copies_unknown)) {
+            Err(Error::NotGzip) if copies_unknown => {
                 let mut output = self.output(operand, None)?;
                 let result = copy_rest(bytes, output.writer());
                 return self.settle(operand, &output, result);
@@ -336,14 +336,16 @@ impl Session {
             (target, ..) => target,
         };
         let mut output = self.output(operand, target.as_deref())?;
-        let settings = Settings { threads: &self.threads, leaves_tail: copies_unknown };
+        let settings = settings(&self.threads, copies_unknown);
         let result = decompress(bytes, output.writer(), settings).and_then(|totals| match totals.tail {
             Tail::Left => copy_rest(bytes, output.writer()).map(|()| totals),
+            // The input would be removed, with all that is not in the output.
+            Tail::Entries if target.is_some() => Err(Error::ZipEntries),
             _ => Ok(totals),
         });
         let result = if shrank() { Err(Error::Shrank) } else { result };
         let totals = self.settle(operand, &output, result)?;
-        let mtime = Some(header.mtime).filter(|mtime| restores && *mtime != 0);
+        let mtime = Some(totals.mtime).filter(|mtime| restores && *mtime != 0);
         self.commit(operand, output, mtime)?;
         self.mention_tail(operand, totals.tail);
         self.decompressed(operand, target.as_deref(), &header, totals);
@@ -358,22 +360,22 @@ impl Session {
         header: &Header,
         totals: decompress::Totals,
     ) {
-        let overhead = (header.len + TRAILER_LEN) as u64;
         match self.options.mode {
-            Mode::List => self.list(operand, header, overhead, totals),
+            Mode::List => self.list(operand, header, totals),
             Mode::Test if self.report.is_verbose() => match operand.path {
                 Some(_) => self.report.say(&format!("{}:\t OK\n", operand.name)),
                 None => self.report.say(" OK\n"),
             },
             Mode::Decompress if self.report.is_verbose() && operand.path.is_some() => {
-                let saved = i128::from(totals.written) - (i128::from(totals.read) - i128::from(overhead));
+                let saved =
+                    i128::from(totals.written) - (i128::from(totals.read) - i128::from(totals.overhead));
                 self.tell(operand, target, &percent(saved, totals.written));
             }
             _ => {}
         }
     }
 
-    fn list(&mut self, operand: &Operand<'_>, header: &Header, overhead: u64, totals: decompress::Totals) {
+    fn list(&mut self, operand: &Operand<'_>, header: &Header, totals: decompress::Totals) {
         let restores = self.options.names == Some(true);
         let stored = header.name.as_deref().filter(|_| restores);
         let name = match (operand.path, stored) {
@@ -384,12 +386,19 @@ impl Session {
             }
             (None, None) => "stdout".to_owned(),
         };
-        let time = match header.mtime {
+        let time = match totals.mtime {
             mtime @ 1.. if restores => i64::from(mtime),
             _ => operand.input.mtime().unwrap_or_else(source::now),
         };
-        let row =
-            Row { packed_len: totals.read, overhead, data_len: totals.written, crc: totals.crc, time, name };
+        let row = Row {
+            method: totals.method.name(),
+            packed_len: totals.read,
+            overhead: totals.overhead,
+            data_len: totals.written,
+            crc: totals.crc,
+            time,
+            name,
+        };
         let text = self.table.row(&row);
         self.print(&text);
     }
@@ -418,6 +427,10 @@ impl Session {
             Tail::Zeros if self.report.is_verbose() => "zero bytes",
             Tail::Zeros => return,
             Tail::Garbage => "garbage",
+            Tail::Entries => {
+                self.report.warning(&format!("{} has more than one entry--rest ignored", operand.name));
+                return;
+            }
         };
         if self.report.verbosity != Verbosity::Quiet {
             self.report.say("\n");
@@ -554,6 +567,10 @@ impl Output {
             Output::Nowhere => None,
         }
     }
+}
+
+fn settings(threads: &Threads, copies_unknown: bool) -> Settings<'_> {
+    Settings { threads, leaves_tail: copies_unknown, reads_zlib: !copies_unknown }
 }
 
 /// Copies all that is left of `bytes` as it is.

@@ -1,5 +1,6 @@
-//! The bytes around DEFLATE: member headers and trailers.
+//! The bytes around DEFLATE: headers, trailers, descriptors.
 
 pub mod bgzf;
 pub mod extra;
 pub mod gzip;
+pub mod zip;
