@@ -48,6 +48,18 @@ pub enum Error {
     ZipEntries,
     /// A zip file's stored entry has two different lengths.
     ZipLengths,
+    /// The flags of a `.Z` allow codes of so many bits, more than 16.
+    TooManyBits(u8),
+    /// A `.Z` has a code that nothing stands for.
+    Corrupt,
+    /// A packed file has codewords of no bits, or of more than 25.
+    CodewordLen,
+    /// The code of a packed file has more codewords than its lengths leave room for.
+    TooManyLeaves,
+    /// The code of a packed file has bit strings that no codeword begins.
+    TooFewLeaves,
+    /// LZH data have a code that cannot be.
+    BadTable,
 }
 
 impl Error {
@@ -110,6 +122,14 @@ impl fmt::Display for Error {
             Error::ZipEncrypted => f.write_str("encrypted file -- use unzip"),
             Error::ZipEntries => f.write_str("has more than one entry -- unchanged"),
             Error::ZipLengths => f.write_str("invalid compressed data--length mismatch"),
+            Error::TooManyBits(bits) => write!(f, "compressed with {bits} bits, can only handle 16 bits"),
+            Error::Corrupt => f.write_str("corrupt input."),
+            Error::CodewordLen => {
+                f.write_str("invalid compressed data -- Huffman code bit length out of range")
+            }
+            Error::TooManyLeaves => f.write_str("too many leaves in Huffman tree"),
+            Error::TooFewLeaves => f.write_str("too few leaves in Huffman tree"),
+            Error::BadTable => f.write_str("Bad table"),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`engine`] | who does the work, on which thread, in what order |
 //! | [`io`] | files, pipes, maps, attributes, signals |
 //! | [`mod@format`] | the bytes around DEFLATE: gzip headers and trailers, BGZF |
+//! | [`legacy`] | formats older than gzip: `.Z`, pack, SCO's LZH; reading only |
 //! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, stored blocks |
 //! | [`checksum`] | CRC-32 and its combination |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
@@ -23,4 +24,5 @@ pub mod engine;
 pub mod error;
 pub mod format;
 pub mod io;
+pub mod legacy;
 pub mod plan;
