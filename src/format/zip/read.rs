@@ -4,7 +4,7 @@
 //!
 //! A descriptor has no fixed form: its signature may be missing and its lengths may have 4 or 8
 //! bytes, and writers do not agree on when. So a descriptor is not parsed but recognized: the form
-//! that agrees with the data is the right one.
+//! that agrees best with the data is the right one.
 
 use crate::error::Error;
 
@@ -127,16 +127,24 @@ impl Entry {
     /// # Errors
     /// [`Error::UnexpectedEof`] and [`Error::Trailer`].
     pub fn verify_descriptor(&self, bytes: &[u8], actual: Sizes) -> Result<usize, Error> {
-        let forms = self.forms();
-        let agreeing = forms.into_iter().find(|form| form.read(bytes) == Some(form.cut(actual)));
-        if let Some(form) = agreeing {
-            return Ok(form.len());
+        let mut best: Option<(u32, Form, Sizes)> = None;
+        for form in self.forms() {
+            let Some(found) = form.read(bytes) else { continue };
+            let expected = form.cut(actual);
+            let agreement = u32::from(found.crc == expected.crc)
+                + u32::from(found.packed_len == expected.packed_len)
+                + u32::from(found.data_len == expected.data_len);
+            if best.is_none_or(|(most, ..)| agreement > most) {
+                best = Some((agreement, form, found));
+            }
         }
-        let has_magic = bytes.starts_with(&DESCRIPTOR_MAGIC);
-        let likely = forms.into_iter().find(|form| form.has_magic == has_magic).expect("both kinds exist");
-        let found = likely.read(bytes).ok_or(Error::UnexpectedEof)?;
-        verify(found, actual, likely.width)?;
-        Ok(likely.len())
+        match best {
+            Some((3, form, _)) => Ok(form.len()),
+            // Each zip file goes on behind its entries, so there must have been more.
+            _ if bytes.len() < MAX_DESCRIPTOR_LEN => Err(Error::UnexpectedEof),
+            Some((_, form, found)) => verify(found, actual, form.width).map(|()| form.len()),
+            None => Err(Error::UnexpectedEof),
+        }
     }
 
     /// Whether `bytes` begin with a descriptor that has a signature and gives both lengths as
