@@ -10,7 +10,7 @@ pub(crate) struct BitWriter {
 impl BitWriter {
     pub(crate) fn put(&mut self, bits: usize, count: usize) {
         for i in (0..count).rev() {
-            if self.bit_count % 8 == 0 {
+            if self.bit_count.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let last = self.bytes.last_mut().expect("there is one");
