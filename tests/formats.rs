@@ -4,6 +4,7 @@
 mod support;
 
 use rigz::engine::decompress::{Method, Tail, Totals};
+use rigz::legacy::Legacy;
 use support::decode::{decode, decode_as};
 use support::zip::{DESCRIPTORS, Descriptor, Entry, zip, zlib};
 use support::{Scratch, assert_same, data, gzip};
@@ -13,6 +14,13 @@ const LENS: [usize; 4] = [1, 1000, 256 << 10, 700_000];
 
 /// A member with a name and a modification time.
 const NAMED: &[u8] = b"\x1f\x8b\x08\x08\x05\0\0\0\0\x03name\0\x4b\x04\0\x43\xbe\xb7\xe8\x01\0\0\0";
+
+/// "abc", packed.
+const PACKED: &[u8] = b"\x1f\x1e\0\0\0\x03\x02\0\x02abc\x1b";
+/// "a" as `.Z`.
+const LZW: &[u8] = b"\x1f\x9d\x90a\0";
+/// "aaa" as LZH data.
+const LZH: &[u8] = b"\x1f\xa0\0\x03\0\0\x06\x10\0\0\0";
 
 /// Decodes `file`, which must be all right.
 #[track_caller]
@@ -273,6 +281,7 @@ fn what_follows_a_gzip_member_is_judged_as_gzip_does() {
         (&zip(&[Entry::stored(b"x")]), Ok(Tail::Garbage)),
         (&zlib(b"x"), Ok(Tail::Garbage)),
         (b"\x1f\x1f", Ok(Tail::Garbage)),
+        (b"\x1f\x1e", Err("unexpected end of file")),
         (b"x", Err("unexpected end of file")),
         (b"\x1f", Err("unexpected end of file")),
         (b"\x1f\x8b", Err("unexpected end of file")),
@@ -288,8 +297,50 @@ fn what_follows_a_gzip_member_is_judged_as_gzip_does() {
             Ok(totals) => totals.tail == Tail::Left,
             Err(_) => false,
         };
-        assert_eq!(left, !tail.is_empty() && !tail.starts_with(b"\x1f\x8b"), "{tail:?}");
+        let is_known = tail.starts_with(b"\x1f\x8b") || tail.starts_with(b"\x1f\x1e");
+        assert_eq!(left, !tail.is_empty() && !is_known, "{tail:?}");
     }
+}
+
+#[test]
+fn old_formats_and_members_follow_each_other() {
+    let zeros = &[0; 9][..];
+    let (deflated, legacy) = (Method::Deflated, Method::Legacy);
+    for (parts, data, (method, tail)) in [
+        (vec![LZW], "a", (legacy(Legacy::Lzw), Tail::Clean)),
+        (vec![LZH], "aaa", (legacy(Legacy::Lzh), Tail::Clean)),
+        (vec![PACKED], "abc", (legacy(Legacy::Pack), Tail::Clean)),
+        (vec![PACKED, PACKED, zeros], "abcabc", (legacy(Legacy::Pack), Tail::Zeros)),
+        (vec![PACKED, b"garbage"], "abc", (legacy(Legacy::Pack), Tail::Garbage)),
+        (vec![NAMED, PACKED], "aabc", (legacy(Legacy::Pack), Tail::Clean)),
+        (vec![NAMED, LZW], "aa", (legacy(Legacy::Lzw), Tail::Clean)),
+        (vec![PACKED, NAMED], "abca", (deflated, Tail::Clean)),
+        (vec![NAMED, PACKED, NAMED, NAMED, b"garbage"], "aabcaa", (deflated, Tail::Garbage)),
+        // What follows LZH data is nothing to gzip.
+        (vec![NAMED, LZH, NAMED], "aaaa", (legacy(Legacy::Lzh), Tail::Clean)),
+        (vec![LZH, b"garbage"], "aaa", (legacy(Legacy::Lzh), Tail::Clean)),
+    ] {
+        let file = parts.concat();
+        let totals = totals(&file, data.as_bytes());
+        assert_eq!((totals.method, totals.tail), (method, tail), "{parts:?}");
+        assert_eq!((totals.read, totals.overhead), (file.len() as u64, 0), "{parts:?}");
+        assert_eq!(totals.crc.is_some(), method == deflated, "{parts:?}");
+    }
+    for file in [PACKED, LZH] {
+        for len in 2..file.len() - 1 {
+            assert_eq!(refusal(&file[..len]).0, "unexpected end of file", "{:x?}", &file[..len]);
+        }
+    }
+    assert_eq!(decode(&[NAMED, b"\x1f\x9d\xf0a\0"].concat()).1.unwrap().unknown_flags, 0x60);
+}
+
+/// Each change of format ends a route; a file with many must not take long.
+#[test]
+fn many_changes_of_format_are_read() {
+    let sized = b"\x1f\x8b\x08\x04\0\0\0\0\0\x03\x06\0BC\x02\0\x1c\0\x4b\x04\0\x43\xbe\xb7\xe8\x01\0\0\0";
+    let file = [&sized[..], sized, NAMED, PACKED].concat().repeat(1000);
+    let totals = totals(&file, "aaaabc".repeat(1000).as_bytes());
+    assert_eq!(totals.parts, 4000);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Telling formats apart by their first bytes.
 
 use crate::format::{gzip, zip};
+use crate::legacy::Legacy;
 
 /// Bytes of an input that tell its format.
 pub(super) const MAX_MAGIC_LEN: usize = 4;
@@ -14,6 +15,8 @@ pub enum Format {
     Zlib,
     /// A zip file.
     Zip,
+    /// A format older than gzip.
+    Legacy(Legacy),
 }
 
 impl Format {
@@ -28,7 +31,7 @@ impl Format {
 
     /// The format of what begins with `bytes` and follows another part.
     pub(super) fn later(bytes: &[u8]) -> Option<Format> {
-        gzip::begins_member(bytes).then_some(Format::Gzip)
+        if gzip::begins_member(bytes) { Some(Format::Gzip) } else { Legacy::of(bytes).map(Format::Legacy) }
     }
 }
 
@@ -49,6 +52,8 @@ pub enum Method {
     /// By DEFLATE.
     #[default]
     Deflated,
+    /// As in a format older than gzip.
+    Legacy(Legacy),
 }
 
 impl Method {
@@ -57,6 +62,7 @@ impl Method {
         match self {
             Method::Stored => "store",
             Method::Deflated => "defla",
+            Method::Legacy(legacy) => legacy.method(),
         }
     }
 }

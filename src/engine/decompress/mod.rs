@@ -6,6 +6,7 @@
 //! | `serial` | all other gzip members | one after the other; writing overlaps decoding |
 //! | `zip` | the first entry of a zip file | as `serial`; or copied, if it is stored |
 //! | `zlib` | a zlib stream | as `serial` |
+//! | `old` | formats older than gzip | as `serial`, by [`crate::legacy`] |
 //!
 //! A file may change from one to the other at any part. The serial route is the judge of gzip
 //! members: what `members` cannot confirm (damage, a length that lies) it gives back undecoded,
@@ -15,6 +16,7 @@ mod format;
 mod inflate;
 mod long_header;
 mod members;
+mod old;
 mod serial;
 mod sink;
 mod zip;
@@ -87,6 +89,8 @@ pub struct Totals {
     pub crc: Option<u32>,
     /// The last modification time found in a member's header, in seconds since 1970; 0 if none.
     pub mtime: u32,
+    /// The flag bits of a `.Z` that mean nothing; they do not matter, but gzip warns of them.
+    pub unknown_flags: u8,
     /// What follows the last part.
     pub tail: Tail,
 }
@@ -138,6 +142,7 @@ pub fn decompress(
             Format::Gzip => gzip(input, out, settings, change < MAX_CHANGES, &mut totals)?,
             Format::Zlib => zlib::run(input, out, settings, &mut totals)?,
             Format::Zip => zip::run(input, out, settings.threads, &mut totals)?,
+            Format::Legacy(legacy) => old::run(legacy, input, out, settings, &mut totals)?,
         };
         change += 1;
         if let Next::End(tail) = next {
@@ -210,7 +215,7 @@ pub fn first_header(input: &mut Input<'_>, settings: Settings<'_>) -> Result<Hea
             (header.name, header.extra_len) = (found.name, found.extra_len);
         }
         Format::Zip => drop(zip::peek_entry(input)?),
-        Format::Zlib => {}
+        Format::Zlib | Format::Legacy(_) => {}
     }
     Ok(header)
 }
