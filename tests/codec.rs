@@ -11,7 +11,8 @@ use rigz::engine::compress::{Source, compress};
 use rigz::engine::decompress::{Settings, decompress};
 use rigz::format::gzip::NewHeader;
 use rigz::io::input::Input;
-use rigz::plan::level::{Level, Recipe};
+use rigz::plan::level::Level;
+use rigz::plan::recipe::{Format, Recipe, Wanted};
 use support::data::{self, Kind, Numbers};
 use support::members::{Member, members};
 use support::run::has_tool;
@@ -391,7 +392,11 @@ fn some_data() -> impl Strategy<Value = Vec<u8>> {
 fn some_recipe() -> impl Strategy<Value = Recipe> {
     let level = (0..=9u8).prop_map(|number| Level::new(number).unwrap());
     (level, prop::option::of(1..20_000usize), any::<bool>()).prop_map(|(level, block_len, is_bgzf)| {
-        if is_bgzf { Recipe::bgzf(level) } else { Recipe::new(level, block_len.map(|len| len.max(97))) }
+        if is_bgzf {
+            Recipe::new(&Wanted { level, format: Format::Bgzf, ..Wanted::default() })
+        } else {
+            Recipe::new(&Wanted { level, block_len: block_len.map(|len| len.max(97)), ..Wanted::default() })
+        }
     })
 }
 
