@@ -241,7 +241,7 @@ mod tests {
     /// Blocks of all types, with matches of all lengths; the offsets where blocks end for certain.
     fn stream() -> (Vec<u8>, Vec<u8>, Vec<usize>) {
         let mut data: Vec<u8> =
-            (0..300u32).flat_map(|len| (0..len).map(move |i| (i * len >> 3) as u8)).collect();
+            (0..300u32).flat_map(|len| (0..len).map(move |i| ((i * len) >> 3) as u8)).collect();
         data.extend((0..40_000u32).map(|i| (i.wrapping_mul(i) >> 6) as u8));
         data.extend([7; 2000]);
         let mut packed = Vec::new();
