@@ -23,8 +23,8 @@ use crate::io::map::Map;
 use crate::io::output::NewFile;
 use crate::io::signals;
 use crate::io::source::{self, Input, Stdout};
-use crate::plan::level::Recipe;
 use crate::plan::names;
+use crate::plan::recipe::{Format, Recipe, Wanted};
 
 /// Regular files up to this length are read; longer ones are mapped (for decoding) or read by
 /// the workers (for encoding). A map costs more than it saves on a small file.
@@ -59,11 +59,12 @@ struct Operand<'p> {
 impl Session {
     pub(super) fn new(options: Options, mut report: Report) -> Session {
         report.verbosity = options.verbosity;
-        let recipe = if options.is_bgzf {
-            Recipe::bgzf(options.level)
-        } else {
-            Recipe::new(options.level, options.block_len)
-        };
+        let recipe = Recipe::new(&Wanted {
+            level: options.level,
+            format: if options.is_bgzf { Format::Bgzf } else { Format::Gzip },
+            block_len: options.block_len,
+            ..Wanted::default()
+        });
         let has_frame = options.verbosity != Verbosity::Quiet;
         let table = Table::new(options.verbosity == Verbosity::Verbose, has_frame);
         let threads = Threads::new(options.processes);
@@ -249,7 +250,7 @@ impl Session {
         header.name = operand.path.and_then(Path::file_name).map(|name| name.as_bytes().to_vec());
         if let Some(mtime) = operand.input.mtime() {
             match u32::try_from(mtime) {
-                Ok(mtime @ 1..) => header.mtime = mtime,
+                Ok(1..) => header.mtime = mtime,
                 _ => {
                     self.report.warning(&format!(
                         "{}: warning: file timestamp out of range for gzip format",

@@ -12,6 +12,7 @@ pub mod compress;
 pub mod decompress;
 mod ordered;
 mod pool;
+mod sample;
 
 /// How many threads a job may use.
 ///

@@ -142,18 +142,23 @@ fn parse(cursor: &mut Cursor<'_>, header: &mut Header) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What goes into a member's header.
+/// What goes into a header: a gzip member's, or what corresponds to it in other formats.
 #[derive(Clone, Debug, Default)]
 pub struct NewHeader {
     /// The original file name, without zero bytes.
     pub name: Option<Vec<u8>>,
+    /// A comment, without zero bytes.
+    pub comment: Option<Vec<u8>>,
     /// The modification time in seconds since 1970; 0 if unknown.
-    pub mtime: u32,
+    pub mtime: i64,
+    /// How far local time was ahead of UTC at `mtime`, in seconds. ZIP alone wants to know.
+    pub utc_offset: i32,
     /// The "extra flags" byte: 2 for the densest level, 4 for the fastest.
     pub xfl: u8,
 }
 
-/// Appends a header to `out`, with `extra` as its extra field unless that is empty.
+/// Appends a header to `out`, with `extra` as its extra field unless that is empty. Times that
+/// the field cannot hold (before 1970, after 2106) count as unknown.
 pub fn write_header(header: &NewHeader, extra: &[u8], out: &mut Vec<u8>) {
     let mut flags = 0;
     if !extra.is_empty() {
@@ -162,17 +167,20 @@ pub fn write_header(header: &NewHeader, extra: &[u8], out: &mut Vec<u8>) {
     if header.name.is_some() {
         flags |= FNAME;
     }
+    if header.comment.is_some() {
+        flags |= FCOMMENT;
+    }
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[METHOD_DEFLATE, flags]);
-    out.extend_from_slice(&header.mtime.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(header.mtime).unwrap_or(0).to_le_bytes());
     out.extend_from_slice(&[header.xfl, OS_UNIX]);
     if !extra.is_empty() {
         let len = u16::try_from(extra.len()).expect("extra fields are a few bytes");
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(extra);
     }
-    if let Some(name) = &header.name {
-        out.extend_from_slice(name);
+    for text in [&header.name, &header.comment].into_iter().flatten() {
+        out.extend_from_slice(text);
         out.push(0);
     }
 }
@@ -283,10 +291,24 @@ mod tests {
     #[test]
     fn headers_written_are_read_back() {
         let mut bytes = Vec::new();
-        let header = NewHeader { name: Some(b"f".to_vec()), mtime: 5, xfl: 2 };
+        let header = NewHeader { name: Some(b"f".to_vec()), mtime: 5, xfl: 2, ..NewHeader::default() };
         write_header(&header, b"", &mut bytes);
         assert_eq!(bytes, [0x1f, 0x8b, 8, 8, 5, 0, 0, 0, 2, 3, b'f', 0]);
+        bytes.clear();
+        let header = NewHeader { comment: Some(b"cc".to_vec()), ..header };
+        write_header(&header, b"XY\0\0", &mut bytes);
+        assert_eq!(bytes[3], FEXTRA | FNAME | FCOMMENT);
+        assert_eq!(bytes[10..], *b"\x04\0XY\0\0f\0cc\0");
         let read = read_header(&bytes).unwrap().unwrap();
-        assert_eq!((read.name.as_deref(), read.mtime, read.len), (Some(&b"f"[..]), 5, 12));
+        assert_eq!((read.name.as_deref(), read.mtime, read.len), (Some(&b"f"[..]), 5, bytes.len()));
+    }
+
+    #[test]
+    fn times_out_of_range_are_written_as_unknown() {
+        for (mtime, field) in [(-1, 0), (1 << 32, 0), (u32::MAX.into(), u32::MAX)] {
+            let mut bytes = Vec::new();
+            write_header(&NewHeader { mtime, ..NewHeader::default() }, b"", &mut bytes);
+            assert_eq!(read_u32(&bytes[4..]), field, "{mtime}");
+        }
     }
 }
