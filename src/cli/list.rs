@@ -30,6 +30,7 @@ pub(super) struct Table {
     has_frame: bool,
     rows: usize,
     packed_len: u64,
+    /// Of the last row alone: gzip takes no other header off the total either.
     overhead: u64,
     data_len: u64,
 }
@@ -56,14 +57,14 @@ impl Table {
         text.push_str(&columns(row.packed_len, row.overhead, row.data_len, &row.name));
         self.rows += 1;
         self.packed_len += row.packed_len;
-        self.overhead += row.overhead;
+        self.overhead = row.overhead;
         self.data_len += row.data_len;
         text
     }
 
-    /// The text of the totals, if there is more than one row to add up.
+    /// The text of the totals, unless there is nothing to add up.
     pub(super) fn totals(&self) -> Option<String> {
-        if self.rows < 2 || !self.has_frame {
+        if self.rows == 0 || !self.has_frame {
             return None;
         }
         let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };

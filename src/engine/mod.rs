@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 
 pub mod compress;
 pub mod decompress;
-mod ordered;
+pub(crate) mod ordered;
 mod pool;
 mod sample;
 
