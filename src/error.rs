@@ -52,6 +52,8 @@ pub enum Error {
     TooManyBits(u8),
     /// A `.Z` has a code that nothing stands for.
     Corrupt,
+    /// The same, and what came before it is lost because it went to a file.
+    CorruptFile,
     /// A packed file has codewords of no bits, or of more than 25.
     CodewordLen,
     /// The code of a packed file has more codewords than its lengths leave room for.
@@ -124,6 +126,7 @@ impl fmt::Display for Error {
             Error::ZipLengths => f.write_str("invalid compressed data--length mismatch"),
             Error::TooManyBits(bits) => write!(f, "compressed with {bits} bits, can only handle 16 bits"),
             Error::Corrupt => f.write_str("corrupt input."),
+            Error::CorruptFile => f.write_str("corrupt input. Use zcat to recover some data."),
             Error::CodewordLen => {
                 f.write_str("invalid compressed data -- Huffman code bit length out of range")
             }

@@ -89,7 +89,7 @@ const SECTIONS: [(&str, &[&str]); 7] = [
             "*tar c dir | rigz > dir.tgz*: compresses a stream.",
             "*rigz -d -c file.gz*: shows what is in a file.",
             "*rigz -r dir*: compresses every file in a folder, several at once.",
-            "*rigz -l *.gz*: lists sizes, by decoding on all processors.",
+            "*rigz -l file.gz*: lists sizes, by decoding on all processors.",
         ],
     ),
     ("SEE ALSO", &["gzip(1), pigz(1), bgzip(1), zgrep(1), zdiff(1), zless(1)"]),

@@ -206,6 +206,10 @@ impl<'s> Job<'s> {
             self.done.out = stdout.take_held();
             self.done.has_lost_stdout = matches!(error, Error::Write(_));
         }
+        let result = result.map_err(|error| match (error, &output) {
+            (Error::Corrupt, Output::File(..)) => Error::CorruptFile,
+            (error, _) => error,
+        });
         self.judge(operand, output.name(), result)
     }
 
