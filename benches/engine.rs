@@ -13,7 +13,7 @@ use rigz::engine::decompress::{Settings, decompress};
 use rigz::format::gzip::NewHeader;
 use rigz::io::input::Input;
 use rigz::plan::level::Level;
-use rigz::plan::recipe::{Format, Recipe, Wanted};
+use rigz::plan::recipe::{Format, Recipe, Strategy, Wanted};
 
 /// This crate's own lock file and sources, over and over: text that every checkout has.
 fn text() -> Vec<u8> {
@@ -44,6 +44,16 @@ fn main() {
     for number in [0, 1, 3, 6, 7, 9] {
         let recipe = Recipe::new(&Wanted { level: Level::new(number).unwrap(), ..Wanted::default() });
         benches.push(bench(format!("compress 4 MiB -{number}")).run(|| packed(&data, &recipe)));
+    }
+    let usual = Wanted::default();
+    for (name, wanted) in [
+        ("-z", Wanted { format: Format::Zlib, ..usual.clone() }),
+        ("--rsyncable", Wanted { is_rsyncable: true, ..usual.clone() }),
+        ("-H", Wanted { strategy: Strategy::HuffmanOnly, ..usual.clone() }),
+        ("-U", Wanted { strategy: Strategy::Rle, ..usual }),
+    ] {
+        let recipe = Recipe::new(&wanted);
+        benches.push(bench(format!("compress 4 MiB {name}")).run(|| packed(&data, &recipe)));
     }
     let level = Level::default();
     for (name, recipe) in [
