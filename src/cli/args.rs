@@ -131,6 +131,9 @@ pub(super) fn parse(
     }
     let request = options.read(Parser::from_args(args), environment.is_posixly_correct)?;
     options.check()?;
+    if options.comment.is_some() && options.wanted.format == Format::Zlib {
+        options.remarks.push("the zlib format has no room for a comment -- ignored");
+    }
     Ok(request.unwrap_or_else(|| Request::Run(Box::new(options))))
 }
 

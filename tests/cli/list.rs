@@ -115,5 +115,6 @@ fn damaged_files_have_no_row() {
 fn garbage_at_the_end_is_a_warning() {
     let dir = Scratch::with_file("x.gz", &[gzip(&data::seq()), b"garbage".to_vec()].concat());
     let run = dir.rigz(["-l", "x.gz"]).status(2);
+    assert!(run.out_text().ends_with(" x\n"), "it has a row all the same: {run:?}");
     run.stderr("\nrigz: x.gz: decompression OK, trailing garbage ignored\n");
 }

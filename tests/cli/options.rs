@@ -178,3 +178,18 @@ fn threads_and_chunks_may_be_chosen_in_every_spelling() {
     // gzip's -b was for bits of LZW codes, and is still found in scripts.
     Scratch::new().rigz(["-b", "16", "-c"]).stdin("x").status(0).stderr("");
 }
+
+#[test]
+fn a_value_may_follow_its_letter_and_an_equals_sign() {
+    let dir = Scratch::with_f();
+    dir.rigz(["-S=.x", "-p=2", "f"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["f.x"]);
+}
+
+#[test]
+fn text_conversion_is_accepted_and_mentioned() {
+    let dir = Scratch::with_f();
+    let run = dir.rigz(["-a", "-c", "f"]).status(0).stderr("rigz: option --ascii ignored on this system\n");
+    assert_same(&gunzip(&run.out), &data::seq(), "f");
+    dir.rigz(["-aq", "-c", "f"]).status(0).stderr("");
+}
