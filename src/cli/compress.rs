@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::operand::{GivenUp, Job, Operand, Outcome, SMALL_LEN};
+use super::job::{GivenUp, Job, Operand, Outcome};
+use super::operand::SMALL_LEN;
 use super::output::Output;
 use super::report::percent;
 use super::text;

@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Mode, Verbosity};
+use super::job::{GivenUp, Job, Operand, Outcome};
 use super::list::Row;
-use super::operand::{GivenUp, Job, Operand, Outcome, SMALL_LEN};
+use super::operand::SMALL_LEN;
 use super::report::percent;
 use super::text;
 use crate::engine::decompress::{Header, Settings, Tail, Totals, decompress, first_header};

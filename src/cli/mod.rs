@@ -5,13 +5,14 @@
 //! | [`flags`] | the table of flags |
 //! | `args` | command line and environment → options |
 //! | `session`, `walk`, `turn` | all operands: folders, several at once, heard in order |
-//! | `operand`, `compress`, `decompress`, `output` | one operand, from opening to removal |
+//! | `job`, `operand`, `compress`, `decompress`, `output` | one operand, from opening to removal |
 //! | `list`, `report`, `text` | the table of `-l`; messages and exit status; names in them |
 
 mod args;
 mod compress;
 mod decompress;
 pub mod flags;
+mod job;
 mod list;
 mod operand;
 mod output;

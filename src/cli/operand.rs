@@ -10,14 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::args::Mode;
-use super::list::Row;
+use super::job::{Done, GivenUp, Job, Operand, Outcome};
 use super::output::Output;
-use super::report::{ExitStatus, Report};
-use super::session::Shared;
 use super::text;
-use super::turn::Turn;
 use super::walk::Item;
-use crate::engine::Threads;
 use crate::error::{Error, os_text};
 use crate::io::source::{self, Input};
 
@@ -25,51 +21,7 @@ use crate::io::source::{self, Input};
 /// the workers (for encoding). A map costs more than it saves on a small file.
 pub(super) const SMALL_LEN: u64 = 128 << 10;
 
-/// Why an operand was given up; the report has been made.
-pub(super) struct GivenUp;
-
-pub(super) type Outcome<T = ()> = Result<T, GivenUp>;
-
-/// An operand whose input is open.
-pub(super) struct Operand<'p> {
-    pub(super) input: Input,
-    /// Its name in messages.
-    pub(super) name: String,
-    /// `None` for standard input.
-    pub(super) path: Option<&'p Path>,
-}
-
-/// The work on items, one after the other.
-pub(super) struct Job<'s> {
-    pub(super) shared: &'s Shared,
-    pub(super) threads: &'s Threads,
-    pub(super) report: Report<'s>,
-    pub(super) turn: Option<Turn<'s>>,
-    /// What became of them.
-    pub(super) done: Done,
-}
-
-/// What a finished job leaves to be printed, and how it ended.
-#[derive(Default)]
-pub(super) struct Done {
-    pub(super) status: ExitStatus,
-    /// For standard output.
-    pub(super) out: Vec<u8>,
-    /// For stderr.
-    pub(super) said: Vec<u8>,
-    /// For the table of `-l`.
-    pub(super) rows: Vec<Row>,
-    /// Whether standard output takes no more, so that going on is in vain.
-    pub(super) has_lost_stdout: bool,
-}
-
-impl<'s> Job<'s> {
-    /// A job on `threads`; one that runs beside others waits for its `turn` to be heard.
-    pub(super) fn new(shared: &'s Shared, threads: &'s Threads, turn: Option<Turn<'s>>) -> Job<'s> {
-        let report = Report::new(&shared.program, shared.options.verbosity, turn);
-        Job { shared, threads, report, turn, done: Done::default() }
-    }
-
+impl Job<'_> {
     /// Works on `items`. The failure of one does not keep the others from being tried.
     pub(super) fn run(mut self, items: &[Item]) -> Done {
         for item in items {

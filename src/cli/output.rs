@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::args::Mode;
-use super::operand::{GivenUp, Job, Operand, Outcome};
+use super::job::{GivenUp, Job, Operand, Outcome};
 use super::report::ExitStatus;
 use super::text;
 use super::turn::OrderedStdout;

@@ -13,8 +13,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::args::{Mode, Options};
+use super::job::{Done, Job, Shared};
 use super::list::Table;
-use super::operand::{Done, Job};
 use super::report::{ExitStatus, Report, speak};
 use super::text;
 use super::turn::{Order, Turn};
@@ -23,16 +23,8 @@ use crate::engine::{Threads, ordered};
 use crate::error::Error;
 use crate::format::gzip::{self, Header};
 use crate::io::source::Stdout;
-use crate::plan::names::{self, Suffix};
+use crate::plan::names;
 use crate::plan::recipe::Recipe;
-
-/// What all jobs of a call have in common.
-pub(super) struct Shared {
-    pub(super) program: String,
-    pub(super) options: Options,
-    pub(super) recipe: Recipe,
-    pub(super) suffix: Suffix,
-}
 
 /// Everything that one call of the program works with.
 pub(super) struct Session {
