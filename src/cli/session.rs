@@ -5,7 +5,7 @@
 //! itself: large files, which are split among them, standard input, and whatever might depend on
 //! what became of an operand before it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -143,14 +143,14 @@ struct Company<'s> {
     items: usize,
     data_len: u64,
     /// Files that are read, removed or created: device and inode of the folder, and name.
-    names: HashSet<(u64, u64, OsString)>,
+    names: BTreeSet<(u64, u64, OsString)>,
     /// The folder of the file before, with its device and inode.
     folder: Option<(PathBuf, (u64, u64))>,
 }
 
 impl Company<'_> {
     fn new(shared: &Shared) -> Company<'_> {
-        Company { shared, items: 0, data_len: 0, names: HashSet::new(), folder: None }
+        Company { shared, items: 0, data_len: 0, names: BTreeSet::new(), folder: None }
     }
 
     fn is_worth_threads(&self) -> bool {

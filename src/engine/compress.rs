@@ -114,12 +114,16 @@ impl Chunk<'_> {
     }
 }
 
+/// The shortest input buffer. Allocations of this length arrive zeroed from the system, page by page
+/// as they are used; shorter ones are cleared first, which takes longer than compressing a tiny file.
+const MIN_BUFFER_LEN: usize = 256 << 10;
+
 /// An input buffer of at least `len` bytes.
 fn buffer(len: usize) -> Vec<u8> {
     let mut buf = pool::INPUT.take();
     if buf.len() < len {
-        // A new allocation arrives zeroed from the system; growing would clear and copy.
-        buf = vec![0; len];
+        // Growing would clear and copy.
+        buf = vec![0; len.max(MIN_BUFFER_LEN)];
     }
     buf
 }
