@@ -12,7 +12,8 @@ use rigz::engine::compress::{Source, compress};
 use rigz::engine::decompress::{Settings, decompress};
 use rigz::format::gzip::NewHeader;
 use rigz::io::input::Input;
-use rigz::plan::level::{Level, Recipe};
+use rigz::plan::level::Level;
+use rigz::plan::recipe::{Format, Recipe, Strategy, Wanted};
 
 /// This crate's own lock file and sources, over and over: text that every checkout has.
 fn text() -> Vec<u8> {
@@ -38,17 +39,27 @@ fn bench(name: String) -> Bench {
 fn main() {
     let data = text();
     let threads = Threads::new(Some(1));
-    let settings = Settings { threads: &threads, leaves_tail: false };
+    let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
     let mut benches = Benches::default();
     for number in [0, 1, 3, 6, 7, 9] {
-        let recipe = Recipe::new(Level::new(number).unwrap(), None);
+        let recipe = Recipe::new(&Wanted { level: Level::new(number).unwrap(), ..Wanted::default() });
         benches.push(bench(format!("compress 4 MiB -{number}")).run(|| packed(&data, &recipe)));
+    }
+    let usual = Wanted::default();
+    for (name, wanted) in [
+        ("-z", Wanted { format: Format::Zlib, ..usual.clone() }),
+        ("--rsyncable", Wanted { is_rsyncable: true, ..usual.clone() }),
+        ("-H", Wanted { strategy: Strategy::HuffmanOnly, ..usual.clone() }),
+        ("-U", Wanted { strategy: Strategy::Rle, ..usual }),
+    ] {
+        let recipe = Recipe::new(&wanted);
+        benches.push(bench(format!("compress 4 MiB {name}")).run(|| packed(&data, &recipe)));
     }
     let level = Level::default();
     for (name, recipe) in [
-        ("members", Recipe::new(level, None)),
-        ("BGZF", Recipe::bgzf(level)),
-        ("one member", Recipe::new(Level::DENSEST, None)),
+        ("members", Recipe::new(&Wanted { level, ..Wanted::default() })),
+        ("BGZF", Recipe::new(&Wanted { level, format: Format::Bgzf, ..Wanted::default() })),
+        ("one member", Recipe::new(&Wanted { level: Level::DENSEST, ..Wanted::default() })),
     ] {
         let file = packed(&data, &recipe);
         let decode = || decompress(&mut Input::from_slice(&file), None, settings).unwrap();

@@ -38,15 +38,44 @@ pub enum Error {
         /// As computed over it.
         computed: u16,
     },
-    /// The header is longer than [`crate::format::gzip::MAX_HEADER_LEN`].
-    HeaderTooLong,
+    /// A zip file's first local header is damaged or cut off.
+    NotZip,
+    /// A zip file's first entry is neither deflated nor stored.
+    ZipMethod,
+    /// A zip file's first entry is encrypted.
+    ZipEncrypted,
+    /// A zip file has more than one entry, so that it must not be replaced by its first.
+    ZipEntries,
+    /// A zip file's stored entry has two different lengths.
+    ZipLengths,
+    /// The flags of a `.Z` allow codes of so many bits, more than 16.
+    TooManyBits(u8),
+    /// A `.Z` has a code that nothing stands for.
+    Corrupt,
+    /// The same, and what came before it is lost because it went to a file.
+    CorruptFile,
+    /// A packed file has codewords of no bits, or of more than 25.
+    CodewordLen,
+    /// The code of a packed file has more codewords than its lengths leave room for.
+    TooManyLeaves,
+    /// The code of a packed file has bit strings that no codeword begins.
+    TooFewLeaves,
+    /// LZH data have a code that cannot be.
+    BadTable,
 }
 
 impl Error {
     /// Whether gzip prints an empty line before the message (it does where `-v` may have left
     /// an unfinished line behind).
     pub fn follows_blank_line(&self) -> bool {
-        !matches!(self, Error::Method(_) | Error::Encrypted | Error::Flags(_) | Error::HeaderCrc { .. })
+        !matches!(
+            self,
+            Error::Method(_)
+                | Error::Encrypted
+                | Error::Flags(_)
+                | Error::HeaderCrc { .. }
+                | Error::ZipEntries
+        )
     }
 
     /// Whether the reader of the output went away, which is no fault of the data.
@@ -68,7 +97,7 @@ impl Error {
                 }
                 lines
             }
-            Error::Encrypted | Error::Flags(_) => vec![format!("{name} {self}")],
+            Error::Encrypted | Error::Flags(_) | Error::ZipEntries => vec![format!("{name} {self}")],
             _ => vec![format!("{name}: {self}")],
         }
     }
@@ -90,7 +119,20 @@ impl fmt::Display for Error {
             Error::HeaderCrc { stored, computed } => {
                 write!(f, "header checksum 0x{stored:04x} != computed checksum 0x{computed:04x}")
             }
-            Error::HeaderTooLong => f.write_str("header is too long -- not supported"),
+            Error::NotZip => f.write_str("not a valid zip file"),
+            Error::ZipMethod => f.write_str("first entry not deflated or stored -- use unzip"),
+            Error::ZipEncrypted => f.write_str("encrypted file -- use unzip"),
+            Error::ZipEntries => f.write_str("has more than one entry -- unchanged"),
+            Error::ZipLengths => f.write_str("invalid compressed data--length mismatch"),
+            Error::TooManyBits(bits) => write!(f, "compressed with {bits} bits, can only handle 16 bits"),
+            Error::Corrupt => f.write_str("corrupt input."),
+            Error::CorruptFile => f.write_str("corrupt input. Use zcat to recover some data."),
+            Error::CodewordLen => {
+                f.write_str("invalid compressed data -- Huffman code bit length out of range")
+            }
+            Error::TooManyLeaves => f.write_str("too many leaves in Huffman tree"),
+            Error::TooFewLeaves => f.write_str("too few leaves in Huffman tree"),
+            Error::BadTable => f.write_str("Bad table"),
         }
     }
 }

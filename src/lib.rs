@@ -5,12 +5,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`cli`] | the user's words: options, personalities, messages, listing, exit status |
-//! | [`plan`] | pure decisions: level → engine and container, output names, refusals |
+//! | [`plan`] | pure decisions: what is wanted → engine, container, cuts; output names, refusals |
 //! | [`engine`] | who does the work, on which thread, in what order |
 //! | [`io`] | files, pipes, maps, attributes, signals |
-//! | [`mod@format`] | the bytes around DEFLATE: gzip headers and trailers, BGZF |
-//! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, stored blocks |
-//! | [`checksum`] | CRC-32 and its combination |
+//! | [`mod@format`] | the bytes around DEFLATE: gzip, BGZF, zlib, zip |
+//! | [`legacy`] | formats older than gzip: `.Z`, pack, SCO's LZH; reading only |
+//! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, Zopfli, stored blocks |
+//! | [`checksum`] | CRC-32, Adler-32 and their combination |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
 //!
 //! Imports go down that list only. Codecs take slices and know no files, threads, clocks or
@@ -23,4 +24,5 @@ pub mod engine;
 pub mod error;
 pub mod format;
 pub mod io;
+pub mod legacy;
 pub mod plan;

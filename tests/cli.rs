@@ -11,9 +11,14 @@ mod cli {
     mod callers;
     mod damage;
     mod endings;
+    mod environment;
+    mod formats;
     mod kinds;
     mod list;
+    mod many;
     mod options;
     mod overwrite;
+    mod pigz;
+    mod recursive;
     mod verbose;
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use proptest::prelude::*;
@@ -11,7 +12,8 @@ use rigz::engine::compress::{Source, compress};
 use rigz::engine::decompress::{Settings, decompress};
 use rigz::format::gzip::NewHeader;
 use rigz::io::input::Input;
-use rigz::plan::level::{Level, Recipe};
+use rigz::plan::level::Level;
+use rigz::plan::recipe::{Format, Recipe, Strategy as Search, Wanted, ZopfliTuning};
 use support::data::{self, Kind, Numbers};
 use support::members::{Member, members};
 use support::run::has_tool;
@@ -376,6 +378,233 @@ fn packed_file(data: &[u8], recipe: &Recipe, threads: usize) -> Vec<u8> {
     out
 }
 
+/// What rigz makes of `data` for `wanted`, the same by one, two and three threads, from a file and
+/// from a stream.
+fn packed_every_way(data: &[u8], wanted: &Wanted) -> Vec<u8> {
+    let recipe = Recipe::new(wanted);
+    let packed = packed_stream(data, &recipe, 1, 1);
+    for threads in [2, 3] {
+        assert_same(&packed_stream(data, &recipe, threads, 2), &packed, &format!("{wanted:?} {threads}"));
+        assert_same(&packed_file(data, &recipe, threads), &packed, &format!("{wanted:?}, file"));
+    }
+    packed
+}
+
+/// The DEFLATE stream at the start of `packed` by flate2, and what comes after it.
+fn inflate(packed: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut decoder = flate2::bufread::DeflateDecoder::new(packed);
+    let mut data = Vec::new();
+    decoder.read_to_end(&mut data).unwrap();
+    let len = decoder.total_in() as usize;
+    (data, &packed[len..])
+}
+
+/// Checks that `packed` is `data` in `format`, all in one stream, with the right numbers around it.
+fn check_format(format: Format, packed: &[u8], data: &[u8]) {
+    let (crc, len) = (rigz::checksum::crc32(data).to_le_bytes(), (data.len() as u32).to_le_bytes());
+    match format {
+        Format::Gzip => {
+            let (inflated, trailer) = inflate(&packed[10..]);
+            assert_same(&inflated, data, "gzip");
+            assert_eq!(trailer, [crc, len].concat());
+        }
+        Format::Bgzf => {
+            check_bgzf(packed);
+            assert_same(&gunzip(packed), data, "BGZF");
+        }
+        Format::Zlib => {
+            let (inflated, trailer) = inflate(&packed[2..]);
+            assert_same(&inflated, data, "zlib");
+            assert_eq!(trailer.len(), 4);
+            // This decoder checks header and checksum.
+            let mut by_zlib = Vec::new();
+            flate2::bufread::ZlibDecoder::new(packed).read_to_end(&mut by_zlib).unwrap();
+            assert_same(&by_zlib, data, "zlib, checked");
+        }
+        Format::Zip => {
+            // The local header of an entry "-" without a time.
+            let start = 30 + 1 + 20;
+            let (inflated, rest) = inflate(&packed[start..]);
+            assert_same(&inflated, data, "ZIP");
+            let packed_len = ((packed.len() - start - rest.len()) as u32).to_le_bytes();
+            let zeros = [0; 4];
+            assert_eq!(rest[..24], [*b"PK\x07\x08", crc, packed_len, zeros, len, zeros].concat());
+            assert_eq!(rest[24..][..4], *b"PK\x01\x02");
+            assert_eq!(rest[24..][16..28], [crc, packed_len, len].concat());
+            let directory_at = (packed.len() - rest.len() + 24) as u32;
+            assert_eq!(rest[rest.len() - 6..][..4], directory_at.to_le_bytes());
+        }
+    }
+}
+
+const FORMATS: [Format; 4] = [Format::Gzip, Format::Bgzf, Format::Zlib, Format::Zip];
+/// Around the ends of chunks of 32 KiB.
+const FEW_LENS: [usize; 6] = [0, 1, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1, 100 * KIB];
+
+fn all_levels() -> impl Iterator<Item = Level> {
+    (0..=9).filter_map(Level::new)
+}
+
+#[test]
+fn every_format_is_right_at_every_level_and_length() {
+    for len in FEW_LENS.into_iter().chain([128 * KIB, 128 * KIB + 1, 300 * KIB]) {
+        let data = data::text(len);
+        for level in all_levels() {
+            for format in [Format::Zlib, Format::Zip] {
+                for block_len in [None, Some(32 * KIB)] {
+                    let wanted = Wanted { level, format, block_len, ..Wanted::default() };
+                    check_format(format, &packed_every_way(&data, &wanted), &data);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_strategy_is_right_in_every_format() {
+    let data = [data::text(40 * KIB), vec![7; 60 * KIB], data::binary(50 * KIB)].concat();
+    for strategy in [Search::Rle, Search::HuffmanOnly] {
+        for format in FORMATS {
+            for level in all_levels() {
+                let wanted = Wanted { level, format, strategy, ..Wanted::default() };
+                let wanted = Wanted { block_len: Some(32 * KIB), ..wanted };
+                check_format(format, &packed_every_way(&data, &wanted), &data);
+            }
+        }
+    }
+}
+
+#[test]
+fn strategies_search_less() {
+    let len = |data: &[u8], strategy| {
+        packed_stream(data, &Recipe::new(&Wanted { strategy, ..Wanted::default() }), 1, 1).len()
+    };
+    // Every run is found by either search, every repeated line by the usual one only, and codes
+    // for single bytes are at least a bit long.
+    let (text, zeros) = (data::text(200 * KIB), vec![0; 200 * KIB]);
+    assert!(len(&zeros, Search::Rle) < 1000);
+    assert!(len(&zeros, Search::HuffmanOnly) > zeros.len() / 8);
+    assert!(len(&text, Search::Rle) > len(&text, Search::Usual) * 5 / 4);
+}
+
+#[test]
+fn independent_chunks_need_nothing_before_them() {
+    let noise = data::random(30 * KIB, 5);
+    let data = [&noise[..], &noise, &noise].concat();
+    for format in [Format::Gzip, Format::Zlib, Format::Zip] {
+        for level in [1, 6, 9].map(|number| Level::new(number).unwrap()) {
+            let wanted = Wanted { level, format, block_len: Some(noise.len()), ..Wanted::default() };
+            let joined = packed_every_way(&data, &wanted);
+            let alone = packed_every_way(&data, &Wanted { is_independent: true, ..wanted.clone() });
+            check_format_or_members(format, &alone, &data);
+            assert!(alone.len() > data.len(), "{format:?} {level:?}: a chunk without a window is noise");
+            if Recipe::new(&wanted).window_len > 0 {
+                assert!(joined.len() < data.len() / 2, "{format:?} {level:?}: the window has it all");
+            }
+        }
+    }
+}
+
+/// [`check_format`], where gzip output may have several members.
+fn check_format_or_members(format: Format, packed: &[u8], data: &[u8]) {
+    if format == Format::Gzip {
+        assert_same(&gunzip(packed), data, "members");
+    } else {
+        check_format(format, packed, data);
+    }
+}
+
+#[test]
+fn zopfli_is_right_in_every_format() {
+    let zopfli = ZopfliTuning { iterations: 1, ..ZopfliTuning::default() };
+    for len in FEW_LENS {
+        let data = data::text(len);
+        for format in FORMATS {
+            for (is_independent, is_rsyncable) in [(false, false), (true, false), (false, true)] {
+                let wanted = Wanted { level: Level::ZOPFLI, format, zopfli, ..Wanted::default() };
+                let wanted = Wanted { block_len: Some(32 * KIB), is_independent, is_rsyncable, ..wanted };
+                check_format(format, &packed_every_way(&data, &wanted), &data);
+            }
+        }
+    }
+}
+
+#[test]
+fn zopfli_is_the_smallest() {
+    let data = data::text(60 * KIB);
+    let len = |level| packed_stream(&data, &Recipe::new(&Wanted { level, ..Wanted::default() }), 1, 1).len();
+    assert!(len(Level::ZOPFLI) < all_levels().map(len).min().unwrap());
+}
+
+/// How much of `before`, in blocks of 700 bytes, is found anywhere in `after`, as rsync finds it.
+fn share_found(before: &[u8], after: &[u8]) -> f64 {
+    const BLOCK_LEN: usize = 700;
+    // rsync's weak checksum, or near enough: two sums that roll.
+    let sums = |block: &[u8]| {
+        block.iter().fold((0u32, 0u32), |(a, b), byte| {
+            let a = a.wrapping_add((*byte).into());
+            (a, b.wrapping_add(a))
+        })
+    };
+    let mut missing: HashMap<(u32, u32), Vec<&[u8]>> = HashMap::new();
+    let blocks: Vec<&[u8]> = before.chunks_exact(BLOCK_LEN).collect();
+    blocks.iter().for_each(|block| missing.entry(sums(block)).or_default().push(block));
+    let (mut a, mut b) = sums(&after[..BLOCK_LEN]);
+    let mut found = 0;
+    for at in 0..=after.len() - BLOCK_LEN {
+        if at > 0 {
+            let (out, next) = (u32::from(after[at - 1]), u32::from(after[at + BLOCK_LEN - 1]));
+            a = a.wrapping_sub(out).wrapping_add(next);
+            b = b.wrapping_sub(out * BLOCK_LEN as u32).wrapping_add(a);
+        }
+        if let Some(same) = missing.get_mut(&(a, b)) {
+            let before = same.len();
+            same.retain(|block| *block != &after[at..at + BLOCK_LEN]);
+            found += before - same.len();
+        }
+    }
+    found as f64 / blocks.len() as f64
+}
+
+#[test]
+fn a_small_change_leaves_most_of_an_rsyncable_output_alone() {
+    let data = data::text(2500 * KIB);
+    let changed = [&data[..5000], b"INSERTED", &data[5000..]].concat();
+    for level in [1, 6, 9].map(|number| Level::new(number).unwrap()) {
+        for format in [Format::Gzip, Format::Zlib, Format::Zip] {
+            let usual = Wanted { level, format, ..Wanted::default() };
+            let usual_len = packed_stream(&data, &Recipe::new(&usual), 2, 1).len();
+            let wanted = Wanted { is_rsyncable: true, ..usual };
+            let before = packed_every_way(&data, &wanted);
+            check_format(format, &before, &data);
+            let after = packed_stream(&changed, &Recipe::new(&wanted), 2, 3);
+            let share = share_found(&before, &after);
+            assert!(share >= 0.95, "{format:?} {level:?}: {share}");
+            assert!(
+                before.len() * 100 <= usual_len * 101,
+                "{format:?} {level:?}: {usual_len} bytes become {}",
+                before.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn rsyncable_outputs_come_back_whatever_the_data() {
+    for kind in [Kind::Binary, Kind::Zeros, Kind::Random] {
+        let data = kind.data(3000 * KIB);
+        for level in [0, 1, 9].map(|number| Level::new(number).unwrap()) {
+            for (format, is_independent) in
+                [(Format::Gzip, false), (Format::Gzip, true), (Format::Bgzf, false)]
+            {
+                let wanted = Wanted { level, format, is_rsyncable: true, ..Wanted::default() };
+                let packed = packed_every_way(&data, &Wanted { is_independent, ..wanted });
+                check_format(format, &packed, &data);
+            }
+        }
+    }
+}
+
 /// Data that repeat themselves in parts, so that matches reach over the ends of chunks.
 fn some_data() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -387,12 +616,22 @@ fn some_data() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Chunks far shorter than the user can ask for: small data then have many.
+/// A recipe for gzip that small data already cut: chunks far shorter than the user can ask for.
 fn some_recipe() -> impl Strategy<Value = Recipe> {
     let level = (0..=9u8).prop_map(|number| Level::new(number).unwrap());
-    (level, prop::option::of(1..20_000usize), any::<bool>()).prop_map(|(level, block_len, is_bgzf)| {
-        if is_bgzf { Recipe::bgzf(level) } else { Recipe::new(level, block_len.map(|len| len.max(97))) }
-    })
+    let format = prop_oneof![Just(Format::Gzip), Just(Format::Bgzf)];
+    let strategy = prop_oneof![
+        4 => Just(Search::Usual),
+        1 => Just(Search::Rle),
+        1 => Just(Search::HuffmanOnly),
+    ];
+    let switches = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (level, format, strategy, prop::option::of(97..20_000usize), switches).prop_map(
+        |(level, format, strategy, block_len, (is_rsyncable, is_independent))| {
+            let wanted = Wanted { level, format, strategy, block_len, ..Wanted::default() };
+            Recipe::new(&Wanted { is_rsyncable, is_independent, ..wanted })
+        },
+    )
 }
 
 proptest! {
@@ -409,7 +648,7 @@ proptest! {
         prop_assert!(packed == packed_file(&data, &recipe, threads), "a file");
         let (mut from_slice, mut from_stream) = (Vec::new(), Vec::new());
         let threads = Threads::new(Some(threads));
-        let settings = Settings { threads: &threads, leaves_tail: false };
+        let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
         let whole = decompress(&mut Input::from_slice(&packed), Some(&mut from_slice), settings).unwrap();
         prop_assert!(from_slice == data);
         let mut reader = fickle(&packed, seed);

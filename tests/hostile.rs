@@ -12,7 +12,8 @@ use rigz::engine::compress::{Source, compress};
 use rigz::engine::decompress::{Settings, decompress};
 use rigz::format::gzip::NewHeader;
 use rigz::io::input::Input;
-use rigz::plan::level::{Level, Recipe};
+use rigz::plan::level::Level;
+use rigz::plan::recipe::{Format, Recipe, Wanted};
 use support::data::{self, Numbers};
 use support::members::members;
 use support::run::{Finished, Running};
@@ -297,8 +298,9 @@ fn thousands_of_tiny_members_come_back() {
     let lines: Vec<String> =
         (0..6000).map(|i| if i % 10 == 0 { String::new() } else { format!("{i}\n") }).collect();
     let expected = lines.concat();
-    let plain = |line: &String| packed(line.as_bytes(), &Recipe::new(Level::default(), None));
-    let bgzf = |line: &String| packed(line.as_bytes(), &Recipe::bgzf(Level::default()));
+    let plain = |line: &String| packed(line.as_bytes(), &Recipe::new(&Wanted::default()));
+    let wanted = Wanted { format: Format::Bgzf, ..Wanted::default() };
+    let bgzf = |line: &String| packed(line.as_bytes(), &Recipe::new(&wanted));
     let stored = |line: &String| {
         let member = stored_member(0, line.as_bytes());
         with_claim(&member, 0, &(member.len() as u32).to_le_bytes())
@@ -470,9 +472,10 @@ fn decompressing_a_gib_takes_bounded_memory() {
 #[test]
 fn decompressing_many_members_takes_bounded_memory() {
     // The longest that are decoded side by side: 4 MiB, from 4 KiB.
-    let member = packed(&vec![0; 4 << 20], &Recipe::new(Level::default(), Some(4 << 20)));
+    let recipe = Recipe::new(&Wanted { block_len: Some(4 << 20), ..Wanted::default() });
+    let member = packed(&vec![0; 4 << 20], &recipe);
     assert_eq!(members(&member).len(), 1);
-    let claimed = packed(&vec![0; 8 << 20], &Recipe::new(Level::default(), Some(4 << 20)));
+    let claimed = packed(&vec![0; 8 << 20], &recipe);
     let dir = Scratch::with_file("x.gz", &claimed.repeat(40));
     for threads in ["-p1", "-p2"] {
         consume(dir.rigz(["-dc", threads, "x.gz"]).start(), 320 << 20);
@@ -550,7 +553,7 @@ fn packed(data: &[u8], recipe: &Recipe) -> Vec<u8> {
 fn outcome(mut input: Input<'_>, threads: usize) -> (Vec<u8>, String) {
     let mut out = Vec::new();
     let threads = Threads::new(Some(threads));
-    let settings = Settings { threads: &threads, leaves_tail: false };
+    let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
     let result = decompress(&mut input, Some(&mut out), settings);
     (out, result.map_or_else(|error| error.lines("x").concat(), |totals| format!("{totals:?}")))
 }
@@ -612,12 +615,12 @@ proptest! {
         mishaps in prop::collection::vec(some_mishap(), 1..4),
         seed in any::<u64>(),
     ) {
-        let level = Level::new(level).unwrap();
+        let wanted = Wanted { level: Level::new(level).unwrap(), ..Wanted::default() };
         let data = data::text(len);
         let mut file = match kind {
-            0 => packed(&data, &Recipe::new(level, Some(block_len))),
-            1 => packed(&data, &Recipe::bgzf(level)),
-            _ => data.chunks(block_len).flat_map(|piece| packed(piece, &Recipe::new(level, None))).collect(),
+            0 => packed(&data, &Recipe::new(&Wanted { block_len: Some(block_len), ..wanted })),
+            1 => packed(&data, &Recipe::new(&Wanted { format: Format::Bgzf, ..wanted })),
+            _ => data.chunks(block_len).flat_map(|piece| packed(piece, &Recipe::new(&wanted))).collect(),
         };
         mishaps.iter().for_each(|mishap| suffer(&mut file, mishap));
         let expected = outcome(Input::from_slice(&file), 1);

@@ -32,9 +32,12 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Length and distance of the longest match at `at`, the nearest of several; length 0 if none.
+///
+/// Nothing refers to the first byte, as in gzip, whose hash chains take position 0 for their end:
+/// what gzip makes of such inputs is well known, and compared with.
 fn longest_match(data: &[u8], at: usize) -> (usize, usize) {
     let common = |from: usize| data[from..].iter().zip(&data[at..]).take_while(|(a, b)| a == b).count();
-    (0..at)
+    (1..at)
         .map(|from| (common(from), at - from))
         .max_by_key(|(len, dist)| (*len, usize::MAX - dist))
         .unwrap_or((0, 0))

@@ -1,24 +1,29 @@
 //! Stored blocks (RFC 1951 §3.2.4): level 0.
 
+use super::Chunk;
+
 /// The largest payload of one stored block: its length field has 16 bits.
 const MAX_BLOCK_LEN: usize = 0xffff;
 
-/// Appends `data` to `out` as stored blocks. The last block carries the final bit if `is_last`.
+/// Appends `chunk` to `out` as stored blocks. The last block carries the final bit if the stream
+/// ends there.
 ///
 /// Blocks begin and end on byte boundaries, so the outputs for neighbouring chunks can simply be
 /// joined. An empty chunk that is not the last one gives no bytes.
-pub fn encode(data: &[u8], is_last: bool, out: &mut Vec<u8>) {
-    let mut blocks = data.chunks(MAX_BLOCK_LEN).peekable();
-    if is_last && blocks.peek().is_none() {
-        out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
-    }
-    out.reserve(data.len() + 5 * data.len().div_ceil(MAX_BLOCK_LEN));
-    while let Some(block) = blocks.next() {
-        let len = block.len() as u16;
-        out.push(u8::from(is_last && blocks.peek().is_none()));
-        out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(&(!len).to_le_bytes());
-        out.extend_from_slice(block);
+pub fn encode(chunk: Chunk<'_>, out: &mut Vec<u8>) {
+    out.reserve(chunk.data.len() + 5 * (chunk.data.len() / MAX_BLOCK_LEN + chunk.cuts.len() + 1));
+    for (piece, is_last) in chunk.pieces() {
+        let mut blocks = piece.chunks(MAX_BLOCK_LEN).peekable();
+        if is_last && blocks.peek().is_none() {
+            out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
+        }
+        while let Some(block) = blocks.next() {
+            let len = block.len() as u16;
+            out.push(u8::from(is_last && blocks.peek().is_none()));
+            out.extend_from_slice(&len.to_le_bytes());
+            out.extend_from_slice(&(!len).to_le_bytes());
+            out.extend_from_slice(block);
+        }
     }
 }
 
@@ -29,8 +34,10 @@ mod tests {
 
     fn round_trip(data: &[u8], cut: usize) {
         let mut packed = Vec::new();
-        encode(&data[..cut], false, &mut packed);
-        encode(&data[cut..], true, &mut packed);
+        encode(Chunk { data: &data[..cut], ..Chunk::default() }, &mut packed);
+        let cuts = [1, (data.len() - cut).saturating_sub(1)];
+        let cuts = if data.len() - cut > 2 { &cuts[..] } else { &[] };
+        encode(Chunk { cuts, ..Chunk::whole(&data[cut..]) }, &mut packed);
         let mut out = Vec::with_capacity(data.len());
         let packed_len = packed.len();
         assert_eq!(libdeflate::inflate(&packed, &mut out), Inflated::Done { consumed: packed_len });

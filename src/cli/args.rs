@@ -1,19 +1,19 @@
-//! Options: one table of flags, read by clap, folded in the order of the command line.
+//! The command line, and what stands before it in the environment, as options.
 //!
-//! The order matters to gzip's users (`-1 -9` is 9, `-v -q` is quiet, `-nN` restores names), so
-//! each occurrence is replayed by its position, as a getopt loop would meet it. Long options may
-//! be abbreviated; gzip's own names win over the others, so that what is unique today stays so.
+//! Flags take effect in the order in which they are met, as in a getopt loop: `-1 -9` is 9,
+//! `-v -q` is quiet, `-nN` restores names. Long options may be abbreviated; gzip's own names win
+//! over the others, so that what is unique today stays so.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::builder::{OsStringValueParser, ValueParser};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use lexopt::{Arg, Parser};
 
+use super::flags::{Action, FLAGS, Flag};
 use crate::plan::level::Level;
 use crate::plan::names::Suffix;
+use crate::plan::recipe::{Format, Strategy, Wanted};
 
 /// What is to be done with the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,25 +31,38 @@ pub(super) struct Options {
     pub(super) to_stdout: bool,
     pub(super) keep: bool,
     pub(super) force: bool,
+    pub(super) recurses: bool,
+    /// `-Y`.
+    pub(super) synchronizes: bool,
     pub(super) verbosity: Verbosity,
-    /// `-n` (false) or `-N` (true); each direction has a default of its own.
+    /// Whether to store or restore file names; each direction has a default of its own.
     pub(super) names: Option<bool>,
-    pub(super) level: Level,
-    pub(super) is_bgzf: bool,
-    pub(super) block_len: Option<usize>,
+    /// The same for times.
+    pub(super) times: Option<bool>,
+    /// What the compressed data are to be.
+    pub(super) wanted: Wanted,
+    /// The name of a zip entry for standard input.
+    pub(super) alias: Option<Vec<u8>>,
+    pub(super) comment: Option<Vec<u8>>,
     /// `-p`.
     pub(super) processes: Option<usize>,
-    pub(super) suffix: Suffix,
+    /// `-S`.
+    suffix: Option<Suffix>,
+    pub(super) presumes_terminal: bool,
+    /// Things to be said before work begins.
+    pub(super) remarks: Vec<&'static str>,
     pub(super) operands: Vec<OsString>,
 }
 
 /// How much is said on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verbosity {
     /// No warnings.
     Quiet,
     Normal,
     Verbose,
+    /// `-vv`.
+    Talkative,
 }
 
 /// What a command line amounts to.
@@ -76,222 +89,167 @@ impl fmt::Display for UsageError {
     }
 }
 
-/// What a flag does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Stdout,
-    Decompress,
-    Force,
-    Help,
-    Keep,
-    List,
-    License,
-    NoName,
-    Name,
-    Quiet,
-    Suffix,
-    Test,
-    Verbose,
-    Version,
-    Level(u8),
-    Processes,
-    Blocksize,
-    Bgzf,
+/// What the environment adds to the command line.
+#[derive(Default)]
+pub(super) struct Environment {
+    /// `GZIP`: of its words GNU gzip obeys levels, `--rsyncable` and `--synchronous`, and
+    /// passes over the others in silence.
+    pub(super) gzip: Option<OsString>,
+    /// `PIGZ`: any option of pigz, such as the number of threads for a whole site.
+    pub(super) pigz: Option<OsString>,
+    /// `POSIXLY_CORRECT`: options end at the first operand.
+    pub(super) is_posixly_correct: bool,
 }
 
-/// A row of the table of flags.
-struct Flag {
-    action: Action,
-    short: Option<char>,
-    /// gzip's own long names, the one shown in the help first.
-    gnu: &'static [&'static str],
-    /// Other long names.
-    others: &'static [&'static str],
-    /// The name of its value.
-    value: Option<&'static str>,
-    /// Empty: not shown.
-    help: &'static str,
-}
-
-const fn flag(
-    action: Action,
-    short: Option<char>,
-    gnu: &'static [&'static str],
-    others: &'static [&'static str],
-    value: Option<&'static str>,
-    help: &'static str,
-) -> Flag {
-    Flag { action, short, gnu, others, value, help }
-}
-
-#[rustfmt::skip]
-const FLAGS: [Flag; 27] = [
-    flag(Action::Stdout, Some('c'), &["stdout", "to-stdout"], &[], None, "write on standard output, keep original files unchanged"),
-    flag(Action::Decompress, Some('d'), &["decompress", "uncompress"], &[], None, "decompress"),
-    flag(Action::Force, Some('f'), &["force"], &[], None, "force overwrite of output file and compress links"),
-    flag(Action::Help, Some('h'), &["help"], &[], None, "give this help"),
-    flag(Action::Keep, Some('k'), &["keep"], &[], None, "keep (don't delete) input files"),
-    flag(Action::List, Some('l'), &["list"], &[], None, "list compressed file contents"),
-    flag(Action::License, Some('L'), &["license"], &[], None, "display software license"),
-    flag(Action::NoName, Some('n'), &["no-name"], &[], None, "do not save or restore the original name and timestamp"),
-    flag(Action::Name, Some('N'), &["name"], &[], None, "save or restore the original name and timestamp"),
-    flag(Action::Quiet, Some('q'), &["quiet", "silent"], &[], None, "suppress all warnings"),
-    flag(Action::Suffix, Some('S'), &["suffix"], &[], Some("SUF"), "use suffix SUF on compressed files"),
-    flag(Action::Test, Some('t'), &["test"], &[], None, "test compressed file integrity"),
-    flag(Action::Verbose, Some('v'), &["verbose"], &[], None, "verbose mode"),
-    flag(Action::Version, Some('V'), &["version"], &[], None, "display version number"),
-    flag(Action::Level(1), Some('1'), &["fast"], &[], None, "compress faster"),
-    flag(Action::Level(9), Some('9'), &["best"], &[], None, "compress better (-0 only stores; the default is -6)"),
-    flag(Action::Level(0), Some('0'), &[], &[], None, ""),
-    flag(Action::Level(2), Some('2'), &[], &[], None, ""),
-    flag(Action::Level(3), Some('3'), &[], &[], None, ""),
-    flag(Action::Level(4), Some('4'), &[], &[], None, ""),
-    flag(Action::Level(5), Some('5'), &[], &[], None, ""),
-    flag(Action::Level(6), Some('6'), &[], &[], None, ""),
-    flag(Action::Level(7), Some('7'), &[], &[], None, ""),
-    flag(Action::Level(8), Some('8'), &[], &[], None, ""),
-    flag(Action::Processes, Some('p'), &[], &["processes"], Some("N"), "use N threads (default: as many as there are processors)"),
-    flag(Action::Blocksize, Some('b'), &[], &["blocksize"], Some("N"), "compress in chunks of N KiB (or Nk, Nm, Ng)"),
-    flag(Action::Bgzf, None, &[], &["bgzf"], None, "write BGZF, as bgzip does"),
-];
-
-impl Flag {
-    fn long_names(&self) -> impl Iterator<Item = &'static str> {
-        self.gnu.iter().chain(self.others).copied()
-    }
-
-    /// What clap knows it by: its first long name, or its digit.
-    fn id(&self) -> &'static str {
-        const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-        match self.action {
-            Action::Level(number) => DIGITS[usize::from(number)],
-            _ => self.long_names().next().expect("only levels have no long name"),
-        }
-    }
-
-    fn arg(&self) -> Arg {
-        let mut long_names = self.long_names();
-        let mut arg = Arg::new(self.id()).short(self.short).action(ArgAction::Append);
-        if let Some(name) = long_names.next() {
-            arg = arg.long(name).aliases(long_names);
-        }
-        match self.value {
-            Some(_) => arg.num_args(1).allow_hyphen_values(true).value_parser(os_strings()),
-            None => arg.num_args(0).default_missing_value(""),
+impl Environment {
+    pub(super) fn of_process() -> Environment {
+        Environment {
+            gzip: std::env::var_os("GZIP"),
+            pigz: std::env::var_os("PIGZ"),
+            is_posixly_correct: std::env::var_os("POSIXLY_CORRECT").is_some(),
         }
     }
 }
 
-fn os_strings() -> ValueParser {
-    OsStringValueParser::new().into()
+/// Reads the environment and then the command line: argv[0] and what follows it.
+pub(super) fn parse(
+    program: &str,
+    environment: Environment,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Request, UsageError> {
+    let mut options = Options::for_program(program);
+    if let Some(words) = &environment.gzip {
+        options.obey_gzip(words);
+    }
+    if let Some(words) = &environment.pigz {
+        if let Some(request) = options.read(Parser::from_args(split(words)), false)? {
+            return Ok(request);
+        }
+        if !options.operands.is_empty() {
+            return Err(UsageError::Value("cannot provide files in PIGZ environment variable".to_owned()));
+        }
+    }
+    let request = options.read(Parser::from_args(args), environment.is_posixly_correct)?;
+    options.check()?;
+    if options.comment.is_some() && options.wanted.format == Format::Zlib {
+        options.remarks.push("the zlib format has no room for a comment -- ignored");
+    }
+    Ok(request.unwrap_or_else(|| Request::Run(Box::new(options))))
 }
 
-const OPERANDS: &str = "operands";
-
-fn command() -> Command {
-    let operands = Arg::new(OPERANDS).num_args(0..).action(ArgAction::Append).value_parser(os_strings());
-    Command::new("rigz")
-        .no_binary_name(true)
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .args(FLAGS.iter().map(Flag::arg))
-        .arg(operands)
+/// The words of an environment variable.
+fn split(words: &OsStr) -> impl Iterator<Item = OsString> {
+    let is_space = |byte: &u8| byte.is_ascii_whitespace();
+    words
+        .as_bytes()
+        .split(is_space)
+        .filter(|word| !word.is_empty())
+        .map(|word| OsStr::from_bytes(word).into())
 }
 
-/// Reads the command line: argv[0] and what follows it.
-pub(super) fn parse(program: &str, args: impl Iterator<Item = OsString>) -> Result<Request, UsageError> {
-    let mut args: Vec<OsString> = args.collect();
-    let matches = loop {
-        match command().try_get_matches_from(&args) {
-            Ok(matches) => break matches,
-            Err(error) => complete_or_explain(&error, &mut args)?,
-        }
-    };
-    fold(Options::for_program(program), &matches)
+/// The flags of a list of words, one after the other.
+struct Flags {
+    parser: Parser,
+    /// Whether the flag before was `-1` with more letters behind it: `-11` is a level of its own.
+    is_in_eleven: bool,
 }
 
-/// Replaces the abbreviated option that `error` complains of by its full name; otherwise says
-/// what is wrong in getopt's words.
-fn complete_or_explain(error: &clap::Error, args: &mut [OsString]) -> Result<(), UsageError> {
-    let culprit = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(culprit)) => culprit.as_str(),
-        _ => "",
-    };
-    let words = |text: String| Err(UsageError::Words(text));
-    match (error.kind(), culprit.strip_prefix("--")) {
-        (ErrorKind::UnknownArgument, Some(prefix)) => {
-            let is_typed = |arg: &&mut OsString| {
-                let rest = arg.as_bytes().strip_prefix(culprit.as_bytes());
-                rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
-            };
-            let Some(typed) = args.iter_mut().find(is_typed) else {
-                return words(format!("unrecognized option '{culprit}'"));
-            };
-            let full = complete(prefix, &typed.to_string_lossy()).map_err(UsageError::Words)?;
-            let mut completed = OsString::from(format!("--{full}"));
-            completed.push(OsStr::from_bytes(&typed.as_bytes()[culprit.len()..]));
-            *typed = completed;
-            Ok(())
-        }
-        (ErrorKind::UnknownArgument, None) => {
-            words(format!("invalid option -- '{}'", culprit.trim_start_matches('-')))
-        }
-        (ErrorKind::TooManyValues, _) => words(format!("option '{culprit}' doesn't allow an argument")),
-        // The only other thing that can be wrong is a value missing at the end.
-        _ => match args.last().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default() {
-            long if long.starts_with("--") => words(format!("option '{long}' requires an argument")),
-            short => {
-                words(format!("option requires an argument -- '{}'", &short[short.len().saturating_sub(1)..]))
+/// What [`Flags`] meets.
+enum Met {
+    Flag(&'static Flag, OsString),
+    Operand(OsString),
+}
+
+impl Flags {
+    fn next(&mut self) -> Result<Option<Met>, UsageError> {
+        let flag = match self.parser.next().map_err(explain)? {
+            None => return Ok(None),
+            Some(Arg::Value(operand)) => return Ok(Some(Met::Operand(operand))),
+            Some(Arg::Long(name)) => {
+                let name = name.to_owned();
+                complete(&name).map_err(|problem| self.complain(problem, &name))?
             }
-        },
+            Some(Arg::Short(letter)) => FLAGS
+                .iter()
+                .find(|flag| flag.short == Some(letter))
+                .ok_or_else(|| UsageError::Words(format!("invalid option -- '{letter}'")))?,
+        };
+        let value = match flag.value {
+            Some(_) => self.parser.value().map_err(explain)?,
+            None => OsString::new(),
+        };
+        Ok(Some(Met::Flag(self.join_eleven(flag), value)))
+    }
+
+    /// Says what is wrong with the long option `name`, with the value that was given to it.
+    fn complain(&mut self, problem: Problem, name: &str) -> UsageError {
+        let value = self.parser.optional_value().map(|value| format!("={}", value.to_string_lossy()));
+        let typed = format!("--{name}{}", value.unwrap_or_default());
+        UsageError::Words(match problem {
+            Problem::Unknown => format!("unrecognized option '{typed}'"),
+            Problem::Ambiguous(names) => format!("option '{typed}' is ambiguous; possibilities:{names}"),
+        })
+    }
+
+    fn join_eleven(&mut self, flag: &'static Flag) -> &'static Flag {
+        let is_one = flag.short == Some('1');
+        if is_one && self.is_in_eleven {
+            self.is_in_eleven = false;
+            return FLAGS.iter().find(|flag| flag.action == Action::Level(11)).expect("level 11 has a row");
+        }
+        // No raw arguments can be had in the middle of a bundle.
+        self.is_in_eleven = is_one && self.parser.try_raw_args().is_none();
+        flag
     }
 }
 
-/// The long name that `prefix` abbreviates; complaints name the option as it was `typed`.
-fn complete(prefix: &str, typed: &str) -> Result<&'static str, String> {
+/// A parser's error in getopt's words.
+fn explain(error: lexopt::Error) -> UsageError {
+    let full_name = |typed: &str| match typed.strip_prefix("--").map(complete) {
+        Some(Ok(flag)) => format!("--{}", flag.long_names().next().unwrap_or_default()),
+        _ => typed.to_owned(),
+    };
+    UsageError::Words(match error {
+        lexopt::Error::MissingValue { option: Some(option) } if option.starts_with("--") => {
+            format!("option '{}' requires an argument", full_name(&option))
+        }
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("option requires an argument -- '{}'", option.trim_start_matches('-'))
+        }
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("option '{}' doesn't allow an argument", full_name(&option))
+        }
+        other => other.to_string(),
+    })
+}
+
+/// Why a long option is not understood.
+enum Problem {
+    Unknown,
+    /// It begins all these names.
+    Ambiguous(String),
+}
+
+/// The flag that the long name or its unambiguous beginning `typed` means.
+fn complete(typed: &str) -> Result<&'static Flag, Problem> {
+    if let Some(flag) = FLAGS.iter().find(|flag| flag.long_names().any(|name| name == typed)) {
+        return Ok(flag);
+    }
     for names in [|flag: &Flag| flag.gnu, |flag: &Flag| flag.others] {
-        let candidates =
-            FLAGS.iter().flat_map(|flag| names(flag).iter().map(move |name| (flag.action, *name)));
-        let found: Vec<_> = candidates.filter(|(_, name)| name.starts_with(prefix)).collect();
+        let candidates = FLAGS.iter().flat_map(|flag| names(flag).iter().map(move |name| (flag, *name)));
+        let found: Vec<_> = candidates.filter(|(_, name)| name.starts_with(typed)).collect();
         match found.as_slice() {
             [] => {}
-            [(action, name), rest @ ..] if rest.iter().all(|(other, _)| other == action) => return Ok(name),
+            [(flag, _), rest @ ..] if rest.iter().all(|(other, _)| other.action == flag.action) => {
+                return Ok(flag);
+            }
             several => {
                 let names: Vec<_> = several.iter().map(|(_, name)| format!(" '--{name}'")).collect();
-                return Err(format!("option '{typed}' is ambiguous; possibilities:{}", names.concat()));
+                return Err(Problem::Ambiguous(names.concat()));
             }
         }
     }
-    Err(format!("unrecognized option '{typed}'"))
-}
-
-/// Replays the flags in the order of the command line.
-fn fold(mut options: Options, matches: &ArgMatches) -> Result<Request, UsageError> {
-    let mut met: Vec<(usize, &Flag, &OsStr)> = Vec::new();
-    for flag in &FLAGS {
-        let id = flag.id();
-        let Some(indices) = matches.indices_of(id) else { continue };
-        for (n, index) in indices.enumerate() {
-            let value = flag.value.and_then(|_| matches.get_many::<OsString>(id)?.nth(n));
-            met.push((index, flag, value.map_or(OsStr::new(""), OsString::as_os_str)));
-        }
-    }
-    met.sort_by_key(|(index, ..)| *index);
-    for (_, flag, value) in met {
-        match flag.action {
-            Action::Help => return Ok(Request::Print(help())),
-            Action::License => return Ok(Request::Print(LICENSE.to_owned())),
-            Action::Version => return Ok(Request::Print(version())),
-            action => options.apply(action, value)?,
-        }
-    }
-    options.operands = matches.get_many(OPERANDS).into_iter().flatten().cloned().collect();
-    if options.is_bgzf && options.block_len.is_some() {
-        return Err(UsageError::Value(
-            "--bgzf has members of a fixed length: it cannot be used with -b".to_owned(),
-        ));
-    }
-    Ok(Request::Run(Box::new(options)))
+    Err(Problem::Unknown)
 }
 
 impl Options {
@@ -304,18 +262,89 @@ impl Options {
             to_stdout: is_cat,
             keep: false,
             force: false,
+            recurses: false,
+            synchronizes: false,
             verbosity: Verbosity::Normal,
             names: None,
-            level: Level::default(),
-            is_bgzf: false,
-            block_len: None,
+            times: None,
+            wanted: Wanted::default(),
+            alias: None,
+            comment: None,
             processes: None,
-            suffix: Suffix::default(),
+            suffix: None,
+            presumes_terminal: false,
+            remarks: Vec::new(),
             operands: Vec::new(),
         }
     }
 
-    fn apply(&mut self, action: Action, value: &OsStr) -> Result<(), UsageError> {
+    /// The suffix of compressed files: the user's, or the format's.
+    pub(super) fn suffix(&self) -> Suffix {
+        self.suffix.clone().unwrap_or_else(|| Suffix::of(self.wanted.format))
+    }
+
+    /// Whether inputs are only read: output goes to stdout or nowhere.
+    pub(super) fn leaves_inputs_alone(&self) -> bool {
+        self.to_stdout || matches!(self.mode, Mode::Test | Mode::List)
+    }
+
+    /// Whether symbolic links are followed: not where that would replace a link by a file.
+    pub(super) fn follows_links(&self) -> bool {
+        self.force || self.leaves_inputs_alone()
+    }
+
+    /// Reads all words of `parser`. A request to print something ends the reading.
+    fn read(&mut self, parser: Parser, is_posixly_correct: bool) -> Result<Option<Request>, UsageError> {
+        let mut flags = Flags { parser, is_in_eleven: false };
+        while let Some(met) = flags.next()? {
+            match met {
+                Met::Flag(flag, value) => match flag.action {
+                    Action::Help => return Ok(Some(Request::Print(help()))),
+                    Action::License => return Ok(Some(Request::Print(LICENSE.to_owned()))),
+                    Action::Version => return Ok(Some(Request::Print(version()))),
+                    action => self.apply(action, value)?,
+                },
+                Met::Operand(operand) => {
+                    self.operands.push(operand);
+                    if is_posixly_correct {
+                        self.operands.extend(flags.parser.raw_args().map_err(explain)?);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Obeys the few words of `GZIP` that gzip still obeys.
+    fn obey_gzip(&mut self, words: &OsStr) {
+        let mut flags = Flags { parser: Parser::from_args(split(words)), is_in_eleven: false };
+        loop {
+            match flags.next() {
+                Ok(Some(Met::Flag(flag, value))) => {
+                    let is_harmless =
+                        matches!(flag.action, Action::Level(1..) | Action::Rsyncable | Action::Synchronous);
+                    if is_harmless && self.apply(flag.action, value).is_err() {
+                        return;
+                    }
+                }
+                Ok(Some(Met::Operand(_))) | Err(_) => {}
+                Ok(None) => return,
+            }
+        }
+    }
+
+    /// Refuses what cannot be had together.
+    fn check(&self) -> Result<(), UsageError> {
+        let Wanted { format, block_len, is_rsyncable, strategy, .. } = self.wanted;
+        if format == Format::Bgzf && (block_len.is_some() || is_rsyncable || strategy != Strategy::Usual) {
+            return Err(UsageError::Value(
+                "--bgzf has members of a fixed kind: it cannot be used with -b, -R, -U or -H".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, action: Action, value: OsString) -> Result<(), UsageError> {
         match action {
             Action::Stdout => self.to_stdout = true,
             // Testing and listing are kinds of decompression, and stay what they are.
@@ -325,15 +354,43 @@ impl Options {
             Action::List => self.mode = Mode::List,
             Action::Force => self.force = true,
             Action::Keep => self.keep = true,
-            Action::NoName => self.names = Some(false),
-            Action::Name => self.names = Some(true),
+            Action::Recursive => self.recurses = true,
+            Action::Synchronous => self.synchronizes = true,
+            Action::NoName => (self.names, self.times) = (Some(false), Some(false)),
+            Action::Name => (self.names, self.times) = (Some(true), Some(true)),
+            Action::NoTime => self.times = Some(false),
+            Action::Time => self.times = Some(true),
             Action::Quiet => self.verbosity = Verbosity::Quiet,
-            Action::Verbose => self.verbosity = Verbosity::Verbose,
-            Action::Level(number) => self.level = Level::new(number).expect("the table has levels 0 to 9"),
-            Action::Bgzf => self.is_bgzf = true,
-            Action::Suffix => self.suffix = read_suffix(value)?,
-            Action::Processes => self.processes = Some(read_threads(value)?),
-            Action::Blocksize => self.block_len = Some(read_block_len(value)?),
+            Action::Verbose => {
+                let is_second = self.verbosity >= Verbosity::Verbose;
+                self.verbosity = if is_second { Verbosity::Talkative } else { Verbosity::Verbose };
+            }
+            Action::Level(number) => {
+                self.wanted.level = Level::new(number).expect("the table has rows for levels only");
+            }
+            Action::Bgzf => self.wanted.format = Format::Bgzf,
+            Action::Zlib => self.wanted.format = Format::Zlib,
+            Action::Zip => self.wanted.format = Format::Zip,
+            Action::Rsyncable => self.wanted.is_rsyncable = true,
+            Action::Independent => self.wanted.is_independent = true,
+            Action::Rle => self.wanted.strategy = Strategy::Rle,
+            Action::Huffman => self.wanted.strategy = Strategy::HuffmanOnly,
+            Action::Iterations => self.wanted.zopfli.iterations = read_number(&value, "-I")?.max(1),
+            Action::MaxSplits => {
+                let number = read_number(&value, "-J")?;
+                self.wanted.zopfli.max_splits = u16::try_from(number).unwrap_or(u16::MAX);
+            }
+            Action::OneBlock => self.wanted.zopfli.max_splits = 1,
+            Action::First => {}
+            Action::Alias => self.alias = Some(value.into_vec()),
+            Action::Comment => self.comment = Some(value.into_vec()),
+            Action::Suffix => self.suffix = Some(read_suffix(&value)?),
+            Action::Processes => self.processes = Some(read_threads(&value)?),
+            Action::Blocksize => self.wanted.block_len = Some(read_block_len(&value)?),
+            Action::Bits => drop(read_number(&value, "-b")?),
+            Action::Ascii => self.remarks.push("option --ascii ignored on this system"),
+            Action::Lzw => return Err(UsageError::Words("-Z not supported in this version".to_owned())),
+            Action::PresumeTty => self.presumes_terminal = true,
             Action::Help | Action::License | Action::Version => {}
         }
         Ok(())
@@ -342,9 +399,20 @@ impl Options {
 
 fn read_suffix(value: &OsStr) -> Result<Suffix, UsageError> {
     Suffix::new(value).ok_or_else(|| {
-        let what = if value.as_bytes().contains(&b'/') { "suffix contains '/': " } else { "invalid suffix " };
-        UsageError::Value(format!("{what}'{}'", value.to_string_lossy()))
+        UsageError::Value(match value.as_bytes().contains(&b'/') {
+            true => "suffix contains '/'".to_owned(),
+            false => format!("invalid suffix '{}'", value.to_string_lossy()),
+        })
     })
+}
+
+/// The number given with `option`; one that is too large counts as the largest.
+fn read_number(value: &OsStr, option: &str) -> Result<u32, UsageError> {
+    let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    match digits {
+        Some(digits) => Ok(digits.parse().unwrap_or(u32::MAX)),
+        None => Err(UsageError::Words(format!("{option} operand is not an integer"))),
+    }
 }
 
 /// More threads than this help nobody and may exhaust the system.
@@ -364,24 +432,18 @@ const MIN_BLOCK_KIB: usize = 32;
 const MAX_BLOCK_KIB: usize = 1 << 20;
 
 fn read_block_len(value: &OsStr) -> Result<usize, UsageError> {
-    let parsed = value.to_str().and_then(|text| {
-        let (digits, factor) = match text.char_indices().next_back()? {
-            (at, 'k' | 'K') => (&text[..at], 1),
-            (at, 'm' | 'M') => (&text[..at], 1 << 10),
-            (at, 'g' | 'G') => (&text[..at], 1 << 20),
-            _ => (text, 1),
-        };
-        digits.parse::<usize>().ok()?.checked_mul(factor)
-    });
-    match parsed {
-        Some(kib @ 1..=MAX_BLOCK_KIB) => Ok(kib.max(MIN_BLOCK_KIB) << 10),
-        _ => {
-            let value = value.to_string_lossy();
-            Err(UsageError::Value(format!(
-                "invalid block size '{value}': {MIN_BLOCK_KIB} KiB to 1 GiB are possible"
-            )))
-        }
+    let text = value.to_string_lossy();
+    let (digits, factor) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 10),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 20),
+        _ => (&*text, 1),
+    };
+    let kib = (read_number(OsStr::new(digits), "-b")? as usize).saturating_mul(factor);
+    if kib > MAX_BLOCK_KIB {
+        return Err(UsageError::Value(format!("block size too large: {text}: at most 1 GiB is possible")));
     }
+    Ok(kib.max(MIN_BLOCK_KIB) << 10)
 }
 
 const LICENSE: &str = include_str!("../../LICENSE");
@@ -400,14 +462,22 @@ Mandatory arguments to long options are mandatory for short options too.
 "
     .to_owned();
     for flag in FLAGS.iter().filter(|flag| !flag.help.is_empty()) {
-        let short = flag.short.map_or("   ".to_owned(), |short| format!("-{short},"));
-        let long = flag.long_names().next().unwrap_or_default();
-        let value = flag.value.map_or(String::new(), |value| format!("={value}"));
-        let names = format!("{short} --{long}{value}");
-        text.push_str(&format!("  {names:<20}  {}\n", flag.help));
+        text.push_str(&format!("  {:<20}  {}\n", spelling(flag), flag.help));
     }
     text.push_str("\nWith no FILE, or when FILE is -, read standard input.\n");
     text
+}
+
+/// How `flag` is written, in the columns of the help: `-S, --suffix=SUF`.
+fn spelling(flag: &Flag) -> String {
+    let long = flag.long_names().next().map(|name| format!("--{name}"));
+    let value = flag.value.map_or(String::new(), |value| format!("={value}"));
+    match (flag.short, long, flag.action) {
+        (Some(short), Some(long), _) => format!("-{short}, {long}{value}"),
+        (Some(short), None, _) => format!("-{short}"),
+        (None, None, Action::Level(number)) => format!("-{number}"),
+        (None, long, _) => format!("    {}{value}", long.unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
@@ -415,7 +485,8 @@ mod tests {
     use super::*;
 
     fn request(program: &str, args: &[&str]) -> Result<Request, String> {
-        parse(program, args.iter().map(OsString::from)).map_err(|error| error.to_string())
+        parse(program, Environment::default(), args.iter().map(OsString::from))
+            .map_err(|error| error.to_string())
     }
 
     fn options(args: &[&str]) -> Options {
@@ -435,22 +506,25 @@ mod tests {
         let options = options(&["-9dc", "a", "-p4", "-b", "256", "-S.x", "--keep", "-", "--", "-z", "-"]);
         assert_eq!((options.mode, options.to_stdout, options.keep), (Mode::Decompress, true, true));
         assert_eq!(
-            (options.level, options.processes, options.block_len),
+            (options.wanted.level, options.processes, options.wanted.block_len),
             (Level::DENSEST, Some(4), Some(256 << 10))
         );
-        assert_eq!(options.suffix, Suffix::new(OsStr::new(".x")).unwrap());
+        assert_eq!(options.suffix(), Suffix::new(OsStr::new(".x")).unwrap());
         assert_eq!(options.operands, ["a", "-", "-z", "-"]);
     }
 
     #[test]
     fn the_last_of_a_kind_wins() {
-        assert_eq!(options(&["-1", "-9"]).level, Level::DENSEST);
-        assert_eq!(options(&["-91"]).level, Level::FASTEST);
-        assert_eq!(options(&["-9", "--fast", "-9", "--fast"]).level, Level::FASTEST);
+        assert_eq!(options(&["-1", "-9"]).wanted.level, Level::DENSEST);
+        assert_eq!(options(&["-91"]).wanted.level, Level::FASTEST);
+        assert_eq!(options(&["-9", "--fast", "-9", "--fast"]).wanted.level, Level::FASTEST);
         assert_eq!(options(&["-vq"]).verbosity, Verbosity::Quiet);
         assert_eq!(options(&["-qv"]).verbosity, Verbosity::Verbose);
+        assert_eq!(options(&["-v", "-v"]).verbosity, Verbosity::Talkative);
+        assert_eq!((options(&["-nM"]).names, options(&["-nM"]).times), (Some(false), Some(true)));
+        assert_eq!((options(&["-T"]).names, options(&["-NT"]).times), (None, Some(false)));
         assert_eq!(options(&["-nN"]).names, Some(true));
-        assert_eq!(options(&["-b64", "-b", "1m"]).block_len, Some(1 << 20));
+        assert_eq!(options(&["-b64", "-b", "1m"]).wanted.block_len, Some(1 << 20));
     }
 
     #[test]
@@ -461,13 +535,61 @@ mod tests {
     }
 
     #[test]
+    fn eleven_is_a_level_only_in_one_piece() {
+        let level = |args: &[&str]| options(args).wanted.level;
+        for args in [["-11"], ["-k11"], ["-11k"], ["-911"]] {
+            assert_eq!(Some(level(&args)), Level::new(11), "{args:?}");
+        }
+        assert_eq!(level(&["-1", "-1"]), Level::FASTEST);
+        assert_eq!(level(&["-1k1"]), Level::FASTEST);
+        assert_eq!(level(&["-111"]), Level::FASTEST);
+        assert_eq!(level(&["-19"]), Level::DENSEST);
+    }
+
+    fn with_environment(environment: Environment, args: &[&str]) -> Options {
+        match parse("rigz", environment, args.iter().map(OsString::from)) {
+            Ok(Request::Run(options)) => *options,
+            _ => panic!("{args:?}"),
+        }
+    }
+
+    #[test]
+    fn the_environment_comes_before_the_command_line() {
+        let gzip = |words: &str, args: &[&str]| {
+            with_environment(Environment { gzip: Some(words.into()), ..Environment::default() }, args)
+        };
+        assert_eq!(gzip("-9 -n -d -k bogus", &[]).wanted.level, Level::DENSEST);
+        assert_eq!(gzip("-9", &["-1"]).wanted.level, Level::FASTEST);
+        for words in ["-n", "-d", "-k", "--bogus", "x", "-S", "-p0", "--", "-0"] {
+            let options = gzip(words, &[]);
+            assert_eq!((options.names, options.mode, options.keep), (None, Mode::Compress, false), "{words}");
+            assert_eq!((options.wanted.level, options.operands.len()), (Level::default(), 0), "{words}");
+        }
+        assert!(gzip("--rsync  --fast\t--syn", &[]).wanted.is_rsyncable);
+
+        let pigz = Environment { pigz: Some("-p 3 -k".into()), ..Environment::default() };
+        let options = with_environment(pigz, &["-p1", "f"]);
+        assert_eq!((options.processes, options.keep, options.operands.len()), (Some(1), true, 1));
+        let files = Environment { pigz: Some("f".into()), ..Environment::default() };
+        assert!(parse("rigz", files, []).is_err());
+    }
+
+    #[test]
+    fn options_may_end_at_the_first_operand() {
+        let posix = Environment { is_posixly_correct: true, ..Environment::default() };
+        let options = with_environment(posix, &["-k", "f", "-9", "--", "-x"]);
+        assert_eq!(options.operands, ["f", "-9", "--", "-x"]);
+        assert!(options.keep);
+    }
+
+    #[test]
     fn long_options_may_be_abbreviated() {
         assert_eq!(options(&["--dec", "--std"]).mode, Mode::Decompress);
         assert_eq!(options(&["--k", "--sil", "--no", "--fo"]).names, Some(false));
         assert_eq!(options(&["--suf=.x", "--proc", "3", "--suff", "--dec"]).processes, Some(3));
         assert_eq!(
             refusal(&["--s"]),
-            "option '--s' is ambiguous; possibilities: '--stdout' '--silent' '--suffix'"
+            "option '--s' is ambiguous; possibilities: '--stdout' '--silent' '--synchronous' '--suffix'"
         );
         assert_eq!(refusal(&["--de=x"]), "option '--decompress' doesn't allow an argument");
         assert!(matches!(request("rigz", &["--h"]), Ok(Request::Print(_))));
@@ -487,15 +609,16 @@ mod tests {
         for args in [["-p", "0"], ["-p", "-1"], ["-p", "x"], ["-p", "1025"]] {
             assert!(refusal(&args).starts_with("invalid number of threads"), "{args:?}");
         }
-        for args in
-            [["-b", "0"], ["-b", "x"], ["-b", "2g"], ["-b", "99999999999999999999"], ["-b", ""], ["-b", "k"]]
-        {
-            assert!(refusal(&args).starts_with("invalid block size"), "{args:?}");
+        for value in ["x", "-5", "", "k", "1x"] {
+            assert_eq!(refusal(&["-b", value]), "-b operand is not an integer", "{value}");
         }
-        assert_eq!(options(&["-b", "16"]).block_len, Some(32 << 10));
-        assert_eq!(options(&["-b", "1g"]).block_len, Some(1 << 30));
+        assert!(refusal(&["-b", "2g"]).starts_with("block size too large"));
+        assert_eq!(options(&["-b", "0"]).wanted.block_len, Some(32 << 10));
+        assert_eq!(options(&["-b", "16"]).wanted.block_len, Some(32 << 10));
+        assert_eq!(options(&["-b", "1g"]).wanted.block_len, Some(1 << 30));
+        assert_eq!(refusal(&["--bits=x"]), "-b operand is not an integer");
         assert_eq!(refusal(&["-S", ""]), "invalid suffix ''");
-        assert_eq!(refusal(&["-S", "a/b"]), "suffix contains '/': 'a/b'");
+        assert_eq!(refusal(&["-S", "a/b"]), "suffix contains '/'");
         assert!(refusal(&["--bgzf", "-b64"]).contains("--bgzf"));
     }
 

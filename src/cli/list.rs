@@ -7,13 +7,16 @@ use super::report::percent;
 
 /// One row of the table.
 pub(super) struct Row {
+    /// Five characters.
+    pub(super) method: &'static str,
     /// Bytes of the compressed file.
     pub(super) packed_len: u64,
     /// Bytes of its first header and last trailer, which do not count against the ratio.
     pub(super) overhead: u64,
     /// Bytes of data.
     pub(super) data_len: u64,
-    pub(super) crc: u32,
+    /// CRC-32, if known.
+    pub(super) crc: Option<u32>,
     /// Seconds since 1970.
     pub(super) time: i64,
     /// The name of the uncompressed file.
@@ -27,6 +30,7 @@ pub(super) struct Table {
     has_frame: bool,
     rows: usize,
     packed_len: u64,
+    /// Of the last row alone: gzip takes no other header off the total either.
     overhead: u64,
     data_len: u64,
 }
@@ -47,19 +51,20 @@ impl Table {
             text.push_str(&format!("{:>19} {:>19}  ratio uncompressed_name\n", "compressed", "uncompressed"));
         }
         if self.is_verbose {
-            text.push_str(&format!("defla {:08x} {} ", row.crc, date(row.time)));
+            let crc = row.crc.map_or(u64::MAX, u64::from);
+            text.push_str(&format!("{} {:08x} {} ", row.method, crc, date(row.time)));
         }
         text.push_str(&columns(row.packed_len, row.overhead, row.data_len, &row.name));
         self.rows += 1;
         self.packed_len += row.packed_len;
-        self.overhead += row.overhead;
+        self.overhead = row.overhead;
         self.data_len += row.data_len;
         text
     }
 
-    /// The text of the totals, if there is more than one row to add up.
+    /// The text of the totals, unless there is nothing to add up.
     pub(super) fn totals(&self) -> Option<String> {
-        if self.rows < 2 || !self.has_frame {
+        if self.rows == 0 || !self.has_frame {
             return None;
         }
         let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };

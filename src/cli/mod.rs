@@ -1,31 +1,45 @@
 //! The user's words and rigz's answers.
 //!
-//! `args` reads the command line, `operand` carries out one operand, `list` prints what `-l`
-//! asks for, `report` says on stderr what happened and remembers the exit status.
+//! | module | holds |
+//! |---|---|
+//! | [`flags`] | the table of flags |
+//! | `args` | command line and environment → options |
+//! | `session`, `walk`, `turn` | all operands: folders, several at once, heard in order |
+//! | `job`, `operand`, `compress`, `decompress`, `output` | one operand, from opening to removal |
+//! | `list`, `report`, `text` | the table of `-l`; messages and exit status; names in them |
 
 mod args;
+mod compress;
+mod decompress;
+pub mod flags;
+mod job;
 mod list;
 mod operand;
+mod output;
 mod report;
+mod session;
+mod text;
+mod turn;
+mod walk;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 
-use args::{Request, UsageError};
-use operand::Session;
+use args::{Environment, Request, UsageError};
 pub use report::ExitStatus;
-use report::Report;
+use session::Session;
 
 use crate::error::os_text;
+use crate::io::source;
 
 /// Runs the program with the arguments `argv`, the program's name first; prints, and returns the exit status.
 pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
-    let program = argv.next().unwrap_or_default();
-    let program =
-        Path::new(&program).file_name().unwrap_or(OsStr::new("rigz")).to_string_lossy().into_owned();
-    match args::parse(&program, argv) {
-        Ok(Request::Run(options)) => Session::new(*options, Report::new(program)).run(),
+    source::reserve_stderr();
+    let typed = argv.next().unwrap_or_default();
+    let program = text::of(Path::new(Path::new(&typed).file_name().unwrap_or(OsStr::new("rigz"))));
+    match args::parse(&program, Environment::of_process(), argv) {
+        Ok(Request::Run(options)) => Session::new(program, *options).run(),
         Ok(Request::Print(text)) => print(&program, &text),
         Err(error) => refuse(&program, &error),
     }

@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 
 use super::args::Verbosity;
+use super::text;
+use super::turn::Turn;
 use crate::error::Error;
 
 /// How a run ended; the worse of two wins: ok < warning < error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitStatus {
     /// All is well: 0.
+    #[default]
     Ok,
     /// Something was left alone or ignored: 2.
     Warning,
@@ -28,31 +31,54 @@ impl From<ExitStatus> for i32 {
 
 /// The voice of the program on stderr. What cannot be written there is lost: there is nowhere
 /// left to complain.
-pub(super) struct Report {
-    program: String,
-    pub(super) verbosity: Verbosity,
+pub(super) struct Report<'s> {
+    program: &'s str,
+    verbosity: Verbosity,
     pub(super) status: ExitStatus,
+    /// Whose turn is waited for, and what is held back until then.
+    held: Option<(Turn<'s>, Vec<u8>)>,
 }
 
-impl Report {
-    pub(super) fn new(program: String) -> Report {
-        Report { program, verbosity: Verbosity::Normal, status: ExitStatus::Ok }
+impl<'s> Report<'s> {
+    /// A report that is heard at once or, if there is a `turn`, when that has come.
+    pub(super) fn new(program: &'s str, verbosity: Verbosity, turn: Option<Turn<'s>>) -> Report<'s> {
+        Report { program, verbosity, status: ExitStatus::Ok, held: turn.map(|turn| (turn, Vec::new())) }
     }
 
     pub(super) fn program(&self) -> &str {
-        &self.program
+        self.program
     }
 
     pub(super) fn is_verbose(&self) -> bool {
-        self.verbosity == Verbosity::Verbose
+        self.verbosity >= Verbosity::Verbose
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
+    /// Waits for this report's turn. From then on it is heard at once, if anybody listens at all.
+    pub(super) fn take_turn(&mut self) {
+        if let Some((turn, text)) = self.held.take() {
+            if turn.wait() {
+                speak(&text);
+            } else {
+                self.held = Some((turn, text));
+            }
+        }
+    }
+
+    /// What is still held back.
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.held.map(|(_, text)| text).unwrap_or_default()
     }
 
     /// The operand `name` failed.
     pub(super) fn error(&mut self, name: &str, error: &Error) {
         // With SIGPIPE ignored, a reader that has seen enough is worth a warning only.
         let is_warning = error.is_broken_pipe();
-        self.status = self.status.max(if is_warning { ExitStatus::Warning } else { ExitStatus::Error });
-        if is_warning && self.verbosity == Verbosity::Quiet {
+        self.note(if is_warning { ExitStatus::Warning } else { ExitStatus::Error });
+        if is_warning && self.is_quiet() {
             return;
         }
         let blank = if error.follows_blank_line() { "\n" } else { "" };
@@ -63,35 +89,47 @@ impl Report {
 
     /// Something failed outside the data: `text` is the whole message after the program's name.
     pub(super) fn failure(&mut self, text: &str) {
-        self.status = self.status.max(ExitStatus::Error);
+        self.note(ExitStatus::Error);
         self.say(&format!("{}: {text}\n", self.program));
     }
 
     /// Something deserves a warning, which `-q` hides, but not from the exit status.
     pub(super) fn warning(&mut self, text: &str) {
-        self.status = self.status.max(ExitStatus::Warning);
-        if self.verbosity != Verbosity::Quiet {
-            self.say(&format!("{}: {text}\n", self.program));
-        }
+        self.note(ExitStatus::Warning);
+        self.remark(text);
     }
 
     /// A warning that even `-q` shows.
     pub(super) fn loud_warning(&mut self, text: &str) {
-        self.status = self.status.max(ExitStatus::Warning);
+        self.note(ExitStatus::Warning);
         self.say(&format!("{}: {text}\n", self.program));
     }
 
     /// A remark that does not change the exit status.
-    pub(super) fn remark(&self, text: &str) {
-        if self.verbosity != Verbosity::Quiet {
+    pub(super) fn remark(&mut self, text: &str) {
+        if !self.is_quiet() {
             self.say(&format!("{}: {text}\n", self.program));
         }
     }
 
-    /// Prints `text` as it is.
-    pub(super) fn say(&self, text: &str) {
-        let _ = io::stderr().write_all(text.as_bytes());
+    /// Remembers `status` if it is the worst so far.
+    pub(super) fn note(&mut self, status: ExitStatus) {
+        self.status = self.status.max(status);
     }
+
+    /// Prints `text` as it is.
+    pub(super) fn say(&mut self, text: &str) {
+        let bytes = text::to_bytes(text);
+        match &mut self.held {
+            Some((_, held)) => held.extend_from_slice(&bytes),
+            None => speak(&bytes),
+        }
+    }
+}
+
+/// Writes `text` to stderr.
+pub(super) fn speak(text: &[u8]) {
+    let _ = io::stderr().write_all(text);
 }
 
 /// The part of `whole` that `saved` is, as gzip prints it.

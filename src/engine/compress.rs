@@ -1,7 +1,7 @@
 //! Compression: a source is cut into chunks, workers encode them, the results are written in
 //! order (see `engine::ordered`).
 //!
-//! Where chunks end is the recipe's schedule, a function of the position alone; each chunk's
+//! Where chunks end is a function of the position alone, or of the data (`plan::cuts`); each chunk's
 //! bytes depend on the chunk, the window before it and whether it is the first or the last. So
 //! the output is the same for every number of threads and every way of reading.
 //!
@@ -9,7 +9,8 @@
 //! reader is in the way, and checksum and encoder see one private copy of the data, so a file
 //! that is modified meanwhile cannot make a member that contradicts its own trailer. A map would
 //! not be faster (docs/notes/optimizations.md, row S2).
-//! Streams are read by the caller's thread, which looks one byte ahead to know the last chunk.
+//! Streams are read by the caller's thread, which looks one byte ahead to know the last chunk; so
+//! are files where the data say where chunks end.
 //!
 //! Who owns a buffer: an input buffer belongs to the chunk, from the reader (or worker) that
 //! fills it to the worker that encoded it; an output buffer to its worker, then to the writer.
@@ -17,20 +18,22 @@
 //!
 //! Memory: with `n = 2 * threads + 2` (the bound of `ordered`) and chunks of `c` bytes at most
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB)` of output, plus one encoder per worker
-//! (at most 1.2 MiB). At 2 threads and the default schedule (`c` ≤ 2 MiB): below 28 MiB.
+//! (at most 1.2 MiB; Zopfli some 20 MiB). At 2 threads and the default schedule (`c` ≤ 2 MiB): below 28 MiB.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use super::{Threads, ordered, pool};
-use crate::backend::{fixed, libdeflate, stored, zlib_ng};
-use crate::checksum::{Joined, crc32};
+use super::{Threads, ordered, pool, sample};
+use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
+use crate::checksum::{self, Joined, crc32};
 use crate::error::Error;
-use crate::format::bgzf;
 use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, Trailer};
-use crate::plan::level::{Container, Engine, Recipe};
+use crate::format::{bgzf, zip, zlib};
+use crate::plan::cuts::{Cuts, Scanner};
+use crate::plan::level::Engine;
+use crate::plan::recipe::{Container, Recipe};
 
 /// Where the data come from.
 pub enum Source<'a> {
@@ -72,9 +75,10 @@ pub fn compress(
         None if chunker.is_done => Ok(None),
         None => chunker.next().map(Some),
     };
-    let mut framer = Framer { container: recipe.container, crc: Joined::default(), written: 0 };
+    let sum = Joined::new(checksum_kind(recipe.container));
+    let mut framer = Framer { container: recipe.container, header, sum, written: 0 };
     ordered::run(threads, produce, |chunk| encode(recipe, header, chunk), |piece| framer.write(piece?, out))?;
-    Ok(Totals { read: framer.crc.len(), written: framer.written })
+    Ok(Totals { read: framer.sum.len(), written: framer.written })
 }
 
 /// A chunk on its way to a worker.
@@ -82,6 +86,8 @@ struct Chunk<'a> {
     place: Place<'a>,
     window_len: usize,
     data_len: usize,
+    /// Inner cuts, if the data decide about them.
+    cuts: Vec<usize>,
     is_first: bool,
     is_last: bool,
 }
@@ -101,32 +107,37 @@ impl Chunk<'_> {
             Place::Loaded(buf) => Ok(buf),
             Place::InFile(file, offset) => {
                 let mut buf = buffer(len);
-                match file.read_exact_at(&mut buf[..len], offset) {
-                    Ok(()) => Ok(buf),
-                    Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(Error::Shrank),
-                    Err(e) => Err(Error::Read(e)),
-                }
+                read_at(file, &mut buf[..len], offset)?;
+                Ok(buf)
             }
         }
     }
 }
 
+/// The shortest input buffer. Allocations of this length arrive zeroed from the system, page by page
+/// as they are used; shorter ones are cleared first, which takes longer than compressing a tiny file.
+const MIN_BUFFER_LEN: usize = 256 << 10;
+
 /// An input buffer of at least `len` bytes.
 fn buffer(len: usize) -> Vec<u8> {
     let mut buf = pool::INPUT.take();
     if buf.len() < len {
-        // A new allocation arrives zeroed from the system; growing would clear and copy.
-        buf = vec![0; len];
+        // Growing would clear and copy.
+        buf = vec![0; len.max(MIN_BUFFER_LEN)];
     }
     buf
 }
+
+/// How far a reader that searches for the end of a chunk goes at a time.
+const SEARCH_STEP_LEN: usize = 128 << 10;
 
 /// Cuts a source into chunks.
 struct Chunker<'a> {
     source: Source<'a>,
     recipe: Recipe,
+    /// Offset of the next chunk in the source.
     pos: u64,
-    /// For streams: the last window and the byte read ahead.
+    /// The next window and what of the next chunk was already read, if chunks are read here.
     carried: Vec<u8>,
     is_done: bool,
 }
@@ -138,33 +149,77 @@ impl<'a> Chunker<'a> {
 
     /// The next chunk; there is at least one, possibly empty. Not to be called when done.
     fn next(&mut self) -> Result<Chunk<'a>, Error> {
-        let wanted = self.recipe.schedule.chunk_len(self.pos);
-        let window_len = self.pos.min(self.recipe.window_len() as u64) as usize;
-        let (place, data_len) = match &mut self.source {
-            Source::File { file, start, len } => {
-                let left = *len - self.pos;
-                self.is_done = left <= wanted as u64;
-                (Place::InFile(file, *start + self.pos - window_len as u64), left.min(wanted as u64) as usize)
+        let window_len = self.pos.min(self.recipe.window_len as u64) as usize;
+        let mut cuts = Vec::new();
+        let (place, data_len) = match &self.source {
+            Source::File { file, start, len } if self.recipe.cuts != Cuts::Content => {
+                let (left, wanted) = (*len - self.pos, self.recipe.cuts.max_len(self.pos) as u64);
+                self.is_done = left <= wanted;
+                (Place::InFile(file, *start + self.pos - window_len as u64), left.min(wanted) as usize)
             }
-            Source::Stream(reader) => {
-                let ahead_at = window_len + wanted;
-                let mut buf = buffer(ahead_at + 1);
-                buf[..self.carried.len()].copy_from_slice(&self.carried);
-                let filled =
-                    fill(reader, &mut buf[..ahead_at + 1], self.carried.len()).map_err(Error::Read)?;
-                self.is_done = filled <= ahead_at;
-                if !self.is_done {
-                    let next_window_len = self.recipe.window_len().min(ahead_at);
-                    self.carried.clear();
-                    self.carried.extend_from_slice(&buf[ahead_at - next_window_len..=ahead_at]);
-                }
-                (Place::Loaded(buf), filled.min(ahead_at) - window_len)
+            Source::File { .. } | Source::Stream(_) => {
+                let (buf, data_len) = self.read(window_len, &mut cuts)?;
+                (Place::Loaded(buf), data_len)
             }
         };
         let is_first = self.pos == 0;
         self.pos += data_len as u64;
-        Ok(Chunk { place, window_len, data_len, is_first, is_last: self.is_done })
+        Ok(Chunk { place, window_len, data_len, cuts, is_first, is_last: self.is_done })
     }
+
+    /// Reads to the end of the next chunk, and at least one byte farther if there is one. Gives
+    /// the buffer that begins with window and chunk, and the chunk's length.
+    fn read(&mut self, window_len: usize, cuts: &mut Vec<usize>) -> Result<(Vec<u8>, usize), Error> {
+        let limit = window_len + self.recipe.cuts.max_len(self.pos);
+        let mut buf = buffer(limit + 1);
+        let mut filled = self.carried.len();
+        buf[..filled].copy_from_slice(&self.carried);
+        let mut scanner = (self.recipe.cuts == Cuts::Content).then(Scanner::default);
+        let end = loop {
+            let step_len = if scanner.is_some() { SEARCH_STEP_LEN } else { limit + 1 };
+            let goal = (filled + step_len).min(limit + 1);
+            let pos = self.pos + (filled - window_len) as u64;
+            filled = self.source.fill(&mut buf[..goal], filled, pos)?;
+            // A cut has something behind it, so the last byte is left out.
+            let data = &buf[window_len..filled.max(window_len + 1) - 1];
+            if let Some(len) = scanner.as_mut().and_then(|scanner| scanner.scan(data, cuts)) {
+                break window_len + len;
+            }
+            self.is_done = filled < goal;
+            if self.is_done || goal > limit {
+                break filled.min(limit);
+            }
+        };
+        if !self.is_done {
+            let next_window_len = self.recipe.window_len.min(end);
+            self.carried.clear();
+            self.carried.extend_from_slice(&buf[end - next_window_len..filled]);
+        }
+        Ok((buf, end - window_len))
+    }
+}
+
+impl Source<'_> {
+    /// Reads into `buf` from `filled` on, where the byte at `pos` belongs, until it is full or the
+    /// source ends; returns its new fill.
+    fn fill(&mut self, buf: &mut [u8], filled: usize, pos: u64) -> Result<usize, Error> {
+        match self {
+            Source::Stream(reader) => fill(reader, buf, filled).map_err(Error::Read),
+            Source::File { file, start, len } => {
+                let wanted = (buf.len() - filled).min(usize::try_from(*len - pos).unwrap_or(usize::MAX));
+                read_at(file, &mut buf[filled..filled + wanted], *start + pos)?;
+                Ok(filled + wanted)
+            }
+        }
+    }
+}
+
+/// Fills `buf` with what `file` has at `offset`.
+fn read_at(file: &File, buf: &mut [u8], offset: u64) -> Result<(), Error> {
+    file.read_exact_at(buf, offset).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::Shrank,
+        _ => Error::Read(error),
+    })
 }
 
 /// Reads into `buf` from `filled` on until it is full or the input ends; returns its new fill.
@@ -183,35 +238,55 @@ fn fill(reader: &mut dyn Read, buf: &mut [u8], mut filled: usize) -> io::Result<
 /// An encoded chunk on its way to the writer.
 struct Piece {
     bytes: Vec<u8>,
-    crc: u32,
+    /// The data's checksum, if the container has one for all chunks.
+    sum: u32,
     data_len: u64,
     is_last: bool,
 }
 
+/// The checksum that goes into the container's end.
+fn checksum_kind(container: Container) -> checksum::Kind {
+    if container == Container::Zlib { checksum::Kind::Adler32 } else { checksum::Kind::Crc32 }
+}
+
 fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece, Error> {
-    let Chunk { place, window_len, data_len, is_first, is_last } = chunk;
+    let Chunk { place, window_len, data_len, cuts, is_first, is_last } = chunk;
     let buf = Chunk::load(place, window_len + data_len)?;
     let (window, data) = buf[..window_len + data_len].split_at(window_len);
     let mut out = pool::OUTPUT.take_empty();
-    let crc = match recipe.subfield() {
-        Some(subfield) if recipe.container == Container::Bgzf || !(is_first && is_last) => {
+    let is_whole = is_first && is_last;
+    let sum = match recipe.subfield() {
+        Some(subfield) if recipe.container == Container::Bgzf || !is_whole => {
             let later = NewHeader { xfl: header.xfl, ..NewHeader::default() };
             encode_members(recipe, subfield, if is_first { header } else { &later }, data, &mut out);
             0
         }
         subfield => {
             if is_first {
-                gzip::write_header(header, b"", &mut out);
+                write_header(recipe, header, &mut out);
             }
-            let crc = encode_blocks(recipe.engine, window, data, is_last, &mut out);
+            let engine = if is_whole { recipe.whole } else { recipe.engine };
+            encode_blocks(engine, backend::Chunk { window, data, cuts: &cuts, is_last }, &mut out);
+            let sum = checksum_kind(recipe.container).of(data);
             if subfield.is_some() {
-                Trailer::new(crc, data_len as u64).write(&mut out);
+                Trailer::new(sum, data_len as u64).write(&mut out);
             }
-            crc
+            sum
         }
     };
     pool::INPUT.put(buf);
-    Ok(Piece { bytes: out, crc, data_len: data_len as u64, is_last })
+    Ok(Piece { bytes: out, sum, data_len: data_len as u64, is_last })
+}
+
+/// Appends what comes before the first block.
+fn write_header(recipe: &Recipe, header: &NewHeader, out: &mut Vec<u8>) {
+    match recipe.container {
+        Container::OneMember | Container::MemberPerChunk | Container::Bgzf => {
+            gzip::write_header(header, b"", out);
+        }
+        Container::Zlib => out.extend_from_slice(&zlib::header(recipe.level.number())),
+        Container::Zip => zip::write::write_local_header(header, out),
+    }
 }
 
 /// Appends `data` as complete members that say their own lengths.
@@ -220,83 +295,64 @@ fn encode_members(recipe: &Recipe, subfield: Subfield, header: &NewHeader, data:
     for data in data.chunks(member_len) {
         let start = out.len();
         bgzf::write_header(subfield, header, out);
-        let crc = encode_blocks(recipe.engine, &[], data, true, out);
-        Trailer::new(crc, data.len() as u64).write(out);
+        encode_blocks(recipe.engine, backend::Chunk::whole(data), out);
+        Trailer::new(crc32(data), data.len() as u64).write(out);
         bgzf::set_member_len(subfield, &mut out[start..]);
     }
 }
 
-/// Appends `data` as DEFLATE blocks; returns their CRC-32.
-fn encode_blocks(engine: Engine, window: &[u8], data: &[u8], is_last: bool, out: &mut Vec<u8>) -> u32 {
+/// Appends `chunk` as DEFLATE blocks.
+fn encode_blocks(engine: Engine, chunk: backend::Chunk<'_>, out: &mut Vec<u8>) {
+    let data = chunk.data;
     match engine {
-        Engine::Stored => stored::encode(data, is_last, out),
+        Engine::Stored => stored::encode(chunk, out),
         Engine::Libdeflate { usual: 1.., .. } if data.len() <= fixed::MAX_LEN => fixed::encode(data, out),
         Engine::Libdeflate { usual, repetitive } => {
-            let level = if usual != repetitive && is_repetitive(data, out) { repetitive } else { usual };
+            let level =
+                if usual != repetitive && sample::is_repetitive(data, out) { repetitive } else { usual };
             libdeflate::encode(level, data, out);
         }
         Engine::ZlibNg { usual, rival } => {
-            let level = if usual != rival && rival_wins(usual, rival, data, out) { rival } else { usual };
-            zlib_ng::encode(level, window, data, is_last, out);
+            let tuning =
+                if usual != rival && sample::rival_wins(usual, rival, data, out) { rival } else { usual };
+            zlib_ng::encode(tuning, chunk, out);
         }
+        Engine::Zopfli(tuning) => zopfli::encode(tuning, chunk, out),
     }
-    crc32(data)
-}
-
-/// Shorter chunks are not probed: a sample of them would tell nothing.
-const MIN_PROBED_LEN: usize = 128 << 10;
-
-/// A piece from the middle of a chunk that is long enough.
-fn sample(data: &[u8]) -> Option<&[u8]> {
-    const MIN_LEN: usize = 16 << 10;
-    (data.len() >= MIN_PROBED_LEN).then(|| &data[data.len() / 2..][..MIN_LEN.max(data.len() / 32)])
-}
-
-/// The length of what `encode` appends to `scratch`, which is left as it was.
-fn packed_len(scratch: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
-    let start = scratch.len();
-    encode(scratch);
-    let len = scratch.len() - start;
-    scratch.truncate(start);
-    len
-}
-
-/// Whether a sample of `data` shrinks to less than a fifth at libdeflate's fastest level.
-fn is_repetitive(data: &[u8], scratch: &mut Vec<u8>) -> bool {
-    sample(data).is_some_and(|sample| {
-        5 * packed_len(scratch, |out| libdeflate::encode(1, sample, out)) < sample.len()
-    })
-}
-
-/// Whether `rival` makes a sample of `data` smaller than `usual` does.
-fn rival_wins(usual: u8, rival: u8, data: &[u8], scratch: &mut Vec<u8>) -> bool {
-    sample(data).is_some_and(|sample| {
-        let [usual, rival] = [usual, rival]
-            .map(|level| packed_len(scratch, |out| zlib_ng::encode(level, &[], sample, true, out)));
-        rival < usual
-    })
 }
 
 /// The writer's end: joins checksums, closes the container, counts.
-struct Framer {
+struct Framer<'a> {
     container: Container,
-    crc: Joined,
+    header: &'a NewHeader,
+    sum: Joined,
     written: u64,
 }
 
-impl Framer {
+impl Framer<'_> {
     fn write(&mut self, mut piece: Piece, out: &mut dyn Write) -> Result<(), Error> {
-        self.crc.join(piece.crc, piece.data_len);
+        self.sum.join(piece.sum, piece.data_len);
         if piece.is_last {
-            match self.container {
-                Container::OneMember => Trailer::new(self.crc.sum(), self.crc.len()).write(&mut piece.bytes),
-                Container::Bgzf => piece.bytes.extend_from_slice(&bgzf::EOF_MEMBER),
-                Container::MemberPerChunk => {}
-            }
+            self.close(&mut piece.bytes);
         }
         out.write_all(&piece.bytes).map_err(Error::Write)?;
         self.written += piece.bytes.len() as u64;
         pool::OUTPUT.put(piece.bytes);
         Ok(())
+    }
+
+    /// Appends what comes after the last block to `out`, the last piece.
+    fn close(&self, out: &mut Vec<u8>) {
+        let (sum, len) = (self.sum.sum(), self.sum.len());
+        match self.container {
+            Container::OneMember => Trailer::new(sum, len).write(out),
+            Container::Bgzf => out.extend_from_slice(&bgzf::EOF_MEMBER),
+            Container::MemberPerChunk => {}
+            Container::Zlib => out.extend_from_slice(&zlib::trailer(sum)),
+            Container::Zip => {
+                let packed_len = self.written + out.len() as u64 - zip::write::local_header_len(self.header);
+                zip::write::write_trailer(self.header, zip::write::Totals { crc: sum, len, packed_len }, out);
+            }
+        }
     }
 }

@@ -10,8 +10,9 @@ use std::thread::available_parallelism;
 
 pub mod compress;
 pub mod decompress;
-mod ordered;
+pub(crate) mod ordered;
 mod pool;
+mod sample;
 
 /// How many threads a job may use.
 ///

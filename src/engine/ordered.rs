@@ -30,7 +30,7 @@ const QUEUED_PER_THREAD: usize = 2;
 
 /// Runs `produce` until it gives `None`, `work` on each item, and `consume` on each result in
 /// the order of the items. Returns the first error; the results of items before it were consumed.
-pub(super) fn run<T, R, E>(
+pub(crate) fn run<T, R, E>(
     threads: usize,
     mut produce: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> R + Sync,

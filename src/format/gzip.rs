@@ -12,10 +12,6 @@ use crate::format::extra;
 pub const FIXED_HEADER_LEN: usize = 10;
 /// Bytes of a trailer: CRC-32 and length modulo 2^32.
 pub const TRAILER_LEN: usize = 8;
-/// The longest header accepted. The extra field is at most 64 KiB; names and comments have no
-/// limit in the RFC, but a parser needs one: a header must fit in memory.
-pub const MAX_HEADER_LEN: usize = 1 << 20;
-
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Written by gzip before version 0.5 and still read by it.
 const OLD_MAGIC: [u8; 2] = [0x1f, 0x9e];
@@ -23,10 +19,14 @@ const METHOD_DEFLATE: u8 = 8;
 /// "Unix" in the operating system field.
 const OS_UNIX: u8 = 3;
 
-const FHCRC: u8 = 1 << 1;
-const FEXTRA: u8 = 1 << 2;
-const FNAME: u8 = 1 << 3;
-const FCOMMENT: u8 = 1 << 4;
+/// The flag for a CRC-16 of the header behind it.
+pub const FHCRC: u8 = 1 << 1;
+/// The flag for an extra field.
+pub const FEXTRA: u8 = 1 << 2;
+/// The flag for the original name, ended by a zero.
+pub const FNAME: u8 = 1 << 3;
+/// The flag for a comment, ended by a zero.
+pub const FCOMMENT: u8 = 1 << 4;
 /// Not in the RFC; gzip before 1.0 marked encrypted files with it.
 const ENCRYPTED: u8 = 1 << 5;
 const RESERVED: u8 = 0b1100_0000;
@@ -43,6 +43,8 @@ pub struct Header {
     pub name: Option<Vec<u8>>,
     /// The modification time in seconds since 1970; 0 if unknown.
     pub mtime: u32,
+    /// Length of the extra field in bytes, if there is one.
+    pub extra_len: Option<u16>,
     /// Length of the whole member in bytes, if a subfield claims it.
     pub member_len: Option<u64>,
     /// Length of this header in bytes.
@@ -53,13 +55,20 @@ pub struct Header {
 ///
 /// Errors come in the order in which gzip finds them, reading byte by byte.
 pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, Error> {
-    let mut cursor = Cursor { bytes, at: 0 };
-    match parse(&mut cursor) {
-        Ok(header) => Ok(Some(header)),
-        Err(Stop::Short) if bytes.len() >= MAX_HEADER_LEN => Err(Error::HeaderTooLong),
+    let mut header = Header::default();
+    match parse(&mut Cursor { bytes, at: 0 }, &mut header) {
+        Ok(()) => Ok(Some(header)),
         Err(Stop::Short) => Ok(None),
         Err(Stop::Refused(error)) => Err(error),
     }
+}
+
+/// What `bytes`, the beginning of a header that [`read_header`] found to be longer, say. Fields
+/// that they do not hold in full are left empty, and so is the header's length.
+pub fn read_part(bytes: &[u8]) -> Header {
+    let mut header = Header::default();
+    let _ = parse(&mut Cursor { bytes, at: 0 }, &mut header);
+    header
 }
 
 enum Stop {
@@ -94,8 +103,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
-    let mut header = Header::default();
+fn parse(cursor: &mut Cursor<'_>, header: &mut Header) -> Result<(), Stop> {
     if !begins_member(cursor.take(2)?) {
         return Err(Stop::Refused(Error::NotGzip));
     }
@@ -114,6 +122,7 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     cursor.take(2)?;
     if flags & FEXTRA != 0 {
         let len = cursor.u16()?;
+        header.extra_len = Some(len);
         header.member_len = extra::member_len(cursor.take(usize::from(len))?);
     }
     if flags & FNAME != 0 {
@@ -130,21 +139,26 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
         }
     }
     header.len = cursor.at;
-    Ok(header)
+    Ok(())
 }
 
-/// What goes into a member's header.
+/// What goes into a header: a gzip member's, or what corresponds to it in other formats.
 #[derive(Clone, Debug, Default)]
 pub struct NewHeader {
     /// The original file name, without zero bytes.
     pub name: Option<Vec<u8>>,
+    /// A comment, without zero bytes.
+    pub comment: Option<Vec<u8>>,
     /// The modification time in seconds since 1970; 0 if unknown.
-    pub mtime: u32,
+    pub mtime: i64,
+    /// How far local time was ahead of UTC at `mtime`, in seconds. ZIP alone wants to know.
+    pub utc_offset: i32,
     /// The "extra flags" byte: 2 for the densest level, 4 for the fastest.
     pub xfl: u8,
 }
 
-/// Appends a header to `out`, with `extra` as its extra field unless that is empty.
+/// Appends a header to `out`, with `extra` as its extra field unless that is empty. Times that
+/// the field cannot hold (before 1970, after 2106) count as unknown.
 pub fn write_header(header: &NewHeader, extra: &[u8], out: &mut Vec<u8>) {
     let mut flags = 0;
     if !extra.is_empty() {
@@ -153,17 +167,20 @@ pub fn write_header(header: &NewHeader, extra: &[u8], out: &mut Vec<u8>) {
     if header.name.is_some() {
         flags |= FNAME;
     }
+    if header.comment.is_some() {
+        flags |= FCOMMENT;
+    }
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[METHOD_DEFLATE, flags]);
-    out.extend_from_slice(&header.mtime.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(header.mtime).unwrap_or(0).to_le_bytes());
     out.extend_from_slice(&[header.xfl, OS_UNIX]);
     if !extra.is_empty() {
         let len = u16::try_from(extra.len()).expect("extra fields are a few bytes");
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(extra);
     }
-    if let Some(name) = &header.name {
-        out.extend_from_slice(name);
+    for text in [&header.name, &header.comment].into_iter().flatten() {
+        out.extend_from_slice(text);
         out.push(0);
     }
 }
@@ -235,6 +252,7 @@ mod tests {
             Header {
                 name: Some(b"name".to_vec()),
                 mtime: 0x0403_0201,
+                extra_len: Some(6),
                 member_len: Some(28),
                 len: bytes.len(),
             }
@@ -262,22 +280,35 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_end_is_refused_in_bounded_memory() {
-        let mut bytes = PLAIN.to_vec();
-        bytes[3] = FNAME;
-        bytes.resize(MAX_HEADER_LEN - 1, b'x');
-        assert_eq!(read_header(&bytes).unwrap(), None);
-        bytes.push(b'x');
-        assert!(matches!(read_header(&bytes), Err(Error::HeaderTooLong)));
+    fn part_of_a_header_gives_the_fields_that_it_holds() {
+        let bytes = full();
+        let part = read_part(&bytes[..bytes.len() - 5]);
+        assert_eq!((part.mtime, part.extra_len, part.len), (0x0403_0201, Some(6), 0));
+        assert_eq!(part.name.as_deref(), Some(&b"name"[..]));
+        assert_eq!(read_part(&bytes[..20]).name, None);
     }
 
     #[test]
     fn headers_written_are_read_back() {
         let mut bytes = Vec::new();
-        let header = NewHeader { name: Some(b"f".to_vec()), mtime: 5, xfl: 2 };
+        let header = NewHeader { name: Some(b"f".to_vec()), mtime: 5, xfl: 2, ..NewHeader::default() };
         write_header(&header, b"", &mut bytes);
         assert_eq!(bytes, [0x1f, 0x8b, 8, 8, 5, 0, 0, 0, 2, 3, b'f', 0]);
+        bytes.clear();
+        let header = NewHeader { comment: Some(b"cc".to_vec()), ..header };
+        write_header(&header, b"XY\0\0", &mut bytes);
+        assert_eq!(bytes[3], FEXTRA | FNAME | FCOMMENT);
+        assert_eq!(bytes[10..], *b"\x04\0XY\0\0f\0cc\0");
         let read = read_header(&bytes).unwrap().unwrap();
-        assert_eq!((read.name.as_deref(), read.mtime, read.len), (Some(&b"f"[..]), 5, 12));
+        assert_eq!((read.name.as_deref(), read.mtime, read.len), (Some(&b"f"[..]), 5, bytes.len()));
+    }
+
+    #[test]
+    fn times_out_of_range_are_written_as_unknown() {
+        for (mtime, field) in [(-1, 0), (1 << 32, 0), (u32::MAX.into(), u32::MAX)] {
+            let mut bytes = Vec::new();
+            write_header(&NewHeader { mtime, ..NewHeader::default() }, b"", &mut bytes);
+            assert_eq!(read_u32(&bytes[4..]), field, "{mtime}");
+        }
     }
 }

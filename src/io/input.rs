@@ -8,6 +8,8 @@ const STREAM_BUF_LEN: usize = 256 << 10;
 /// Bytes to be decoded, looked at before they are consumed.
 pub struct Input<'a> {
     kind: Kind<'a>,
+    /// Bytes consumed so far.
+    pos: u64,
 }
 
 enum Kind<'a> {
@@ -37,12 +39,12 @@ impl std::ops::Deref for Bytes<'_> {
 impl<'a> Input<'a> {
     /// Input from memory.
     pub fn from_slice(bytes: &'a [u8]) -> Input<'a> {
-        Input { kind: Kind::Slice { bytes, at: 0 } }
+        Input { kind: Kind::Slice { bytes, at: 0 }, pos: 0 }
     }
 
     /// Input from a stream.
     pub fn from_reader(reader: &'a mut dyn Read) -> Input<'a> {
-        Input { kind: Kind::Stream { reader, buf: Vec::new(), at: 0, end: 0, is_eof: false } }
+        Input { kind: Kind::Stream { reader, buf: Vec::new(), at: 0, end: 0, is_eof: false }, pos: 0 }
     }
 
     /// The bytes at hand; empty only if [`fill`](Self::fill) is needed or the input has ended.
@@ -51,6 +53,11 @@ impl<'a> Input<'a> {
             Kind::Slice { bytes, at } => &bytes[*at..],
             Kind::Stream { buf, at, end, .. } => &buf[*at..*end],
         }
+    }
+
+    /// How many bytes have been consumed.
+    pub fn pos(&self) -> u64 {
+        self.pos
     }
 
     /// Whether the bytes at hand are known to be all that is left.
@@ -67,6 +74,7 @@ impl<'a> Input<'a> {
     /// If fewer are at hand.
     pub fn consume(&mut self, len: usize) {
         assert!(len <= self.peek().len());
+        self.pos += len as u64;
         match &mut self.kind {
             Kind::Slice { at, .. } | Kind::Stream { at, .. } => *at += len,
         }
@@ -90,6 +98,7 @@ impl<'a> Input<'a> {
     /// Takes back `pieces`, the last ones that were taken, in their order.
     pub fn give_back(&mut self, pieces: &[Bytes<'a>]) {
         let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.pos -= len as u64;
         match &mut self.kind {
             Kind::Slice { at, .. } => *at -= len,
             Kind::Stream { buf, at, end, .. } => {
@@ -178,6 +187,7 @@ mod tests {
                     input.consume(len);
                 }
                 at += len;
+                assert_eq!(input.pos(), at as u64);
                 if at == data.len() {
                     break;
                 }

@@ -27,10 +27,18 @@ impl NewFile {
         Ok(NewFile { file, path: path.to_owned(), guard: Some(guard) })
     }
 
-    /// Keeps the file and gives it the attributes of `from`; `mtime` overrides its time.
-    pub fn commit(mut self, from: &Metadata, mtime: Option<u32>) -> io::Result<()> {
+    /// Keeps the file and gives it the attributes of `from`; `mtime` overrides its time. With
+    /// `synchronize` it returns when the file and its name are on their device.
+    pub fn commit(mut self, from: &Metadata, mtime: Option<u32>, synchronize: bool) -> io::Result<()> {
         attributes::copy(from, mtime, &self.file)?;
-        self.guard = None;
+        if synchronize {
+            self.file.sync_all()?;
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        if let Some(guard) = self.guard.take() {
+            guard.keep();
+        }
         Ok(())
     }
 }
@@ -62,7 +70,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (kept, lost) = (dir.path().join("kept"), dir.path().join("lost"));
         let from = dir.path().metadata().unwrap();
-        NewFile::create(&kept).unwrap().commit(&from, Some(5)).unwrap();
+        NewFile::create(&kept).unwrap().commit(&from, Some(5), true).unwrap();
         drop(NewFile::create(&lost).unwrap());
         assert!(kept.exists() && !lost.exists());
         assert_eq!(NewFile::create(&kept).map(|_| ()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);

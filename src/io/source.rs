@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -138,6 +138,14 @@ impl Stdout {
         }
         Ok(Stdout(file))
     }
+
+    /// Waits until what was written is on its device. Pipes and terminals have none, which is no error.
+    pub fn synchronize(&self) -> io::Result<()> {
+        match rustix::fs::fdatasync(&self.0) {
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Write for Stdout {
@@ -147,6 +155,20 @@ impl Write for Stdout {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Makes sure that messages cannot end up in a file: where standard error is closed, the next file
+/// to be opened would take its place. What is said then goes nowhere.
+pub fn reserve_stderr() {
+    if rustix::io::fcntl_getfd(rustix::stdio::stderr()) == Err(Errno::BADF)
+        && let Ok(nowhere) = OpenOptions::new().write(true).open("/dev/null")
+    {
+        // Where there is no /dev/null there is nothing better to be done.
+        let _ = rustix::stdio::dup2_stderr(&nowhere);
+        if nowhere.as_raw_fd() == libc::STDERR_FILENO {
+            std::mem::forget(nowhere);
+        }
     }
 }
 

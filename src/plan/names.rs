@@ -6,26 +6,39 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::recipe::Format;
+
 /// What `-S` accepts.
 pub const MAX_SUFFIX_LEN: usize = 30;
 
 /// Suffixes that mark a compressed file, besides the one of `-S`; compared without regard to case.
 const KNOWN: [&[u8]; 8] = [b".gz", b".z", b".taz", b".tgz", b"-gz", b"-z", b"_z", b".Z"];
 
+/// Suffixes of pigz's other formats. gzip compresses files of such names, so they count for
+/// decompression only.
+const OTHERS: [&[u8]; 2] = [b".zz", b".zip"];
+
+/// The longest name that file systems take, in bytes.
+const MAX_NAME_LEN: usize = 255;
+
 /// What `-d NAME` also looks for when NAME is missing, after the suffix of `-S`.
 const TRIED: [&[u8]; 4] = [b".gz", b".z", b"-z", b".Z"];
 
-/// The file name suffix, `.gz` unless the user chose one.
+/// The suffix of compressed files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suffix(Vec<u8>);
 
-impl Default for Suffix {
-    fn default() -> Suffix {
-        Suffix(b".gz".to_vec())
-    }
-}
-
 impl Suffix {
+    /// The usual suffix of `format`.
+    pub fn of(format: Format) -> Suffix {
+        let suffix: &[u8] = match format {
+            Format::Gzip | Format::Bgzf => b".gz",
+            Format::Zlib => b".zz",
+            Format::Zip => b".zip",
+        };
+        Suffix(suffix.to_vec())
+    }
+
     /// The suffix that a user chose; `None` if it is empty, too long or has a slash.
     pub fn new(suffix: &OsStr) -> Option<Suffix> {
         let bytes = suffix.as_bytes();
@@ -38,21 +51,48 @@ impl Suffix {
         with_suffix(path, &self.0)
     }
 
+    /// As [`append`](Self::append), with the file's name cut so that the result is no longer than
+    /// a name may be; `None` if it need not or cannot be cut.
+    ///
+    /// As gzip does it, the parts between dots are cut to three bytes each, from the last to the
+    /// first, and only as far as necessary.
+    pub fn append_to_shortened(&self, path: &Path) -> Option<PathBuf> {
+        const KEPT: usize = 3;
+        let name = path.file_name()?.as_bytes();
+        let mut excess =
+            (name.len() + self.0.len()).checked_sub(MAX_NAME_LEN).filter(|excess| *excess > 0)?;
+        let mut parts: Vec<&[u8]> = name.split(|byte| *byte == b'.').collect();
+        for kept in [KEPT, 1] {
+            for part in parts.iter_mut().rev() {
+                let cut = excess.min(part.len().saturating_sub(kept));
+                *part = &part[..part.len() - cut];
+                excess -= cut;
+            }
+        }
+        let name = parts.join(&b'.');
+        (excess == 0).then(|| self.append(&path.with_file_name(OsStr::from_bytes(&name))))
+    }
+
     /// The suffix that already marks `path` as compressed, as it stands in the name.
     pub fn found_in<'a>(&self, path: &'a Path) -> Option<&'a OsStr> {
+        self.find(path, &[])
+    }
+
+    fn find<'a>(&self, path: &'a Path, others: &[&[u8]]) -> Option<&'a OsStr> {
         let name = path.file_name()?.as_bytes();
-        // The longest first: `.tgz` rather than a `-S gz`.
-        let mut candidates: Vec<&[u8]> = KNOWN.iter().copied().chain([self.0.as_slice()]).collect();
-        candidates.sort_by_key(|suffix| std::cmp::Reverse(suffix.len()));
-        let found = candidates.into_iter().find(|suffix| {
+        let ends_with = |suffix: &&[u8]| {
             name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
-        })?;
+        };
+        let candidates = KNOWN.iter().chain(others).copied().chain([self.0.as_slice()]);
+        // The longest counts: `.tgz` rather than a `-S gz`.
+        let found = candidates.filter(ends_with).max_by_key(|suffix| suffix.len())?;
         Some(OsStr::from_bytes(&name[name.len() - found.len()..]))
     }
 
     /// The name of what is inside `path`: without its suffix, `.tgz` and `.taz` becoming `.tar`.
-    pub fn strip(&self, path: &Path) -> Option<PathBuf> {
-        let suffix = self.found_in(path)?.as_bytes();
+    /// `.zz` and `.zip` count as suffixes if `knows_others`.
+    pub fn strip(&self, path: &Path, knows_others: bool) -> Option<PathBuf> {
+        let suffix = self.find(path, if knows_others { &OTHERS } else { &[] })?.as_bytes();
         let bytes = path.as_os_str().as_bytes();
         let stem = PathBuf::from(OsString::from_vec(bytes[..bytes.len() - suffix.len()].to_vec()));
         let is_tar = suffix.eq_ignore_ascii_case(b".tgz") || suffix.eq_ignore_ascii_case(b".taz");
@@ -73,6 +113,11 @@ fn with_suffix(path: &Path, suffix: &[u8]) -> PathBuf {
     name.into()
 }
 
+/// Whether the file name of `path` is longer than file systems take.
+pub fn is_too_long(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.len() > MAX_NAME_LEN)
+}
+
 /// The file that `-N` restores: the stored name's last component, in the folder of `input`.
 /// `None` if the stored name has no last component.
 pub fn restored(input: &Path, stored: &[u8]) -> Option<PathBuf> {
@@ -87,7 +132,7 @@ mod tests {
 
     fn strip(suffix: &str, name: &str) -> Option<String> {
         let suffix = Suffix::new(OsStr::new(suffix)).unwrap();
-        suffix.strip(Path::new(name)).map(|path| path.to_str().unwrap().to_owned())
+        suffix.strip(Path::new(name), false).map(|path| path.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -105,6 +150,30 @@ mod tests {
     }
 
     #[test]
+    fn suffixes_of_other_formats_count_where_they_are_asked_for() {
+        let gz = Suffix::of(Format::Gzip);
+        for name in ["f.zz", "f.ZIP"] {
+            assert_eq!(gz.strip(Path::new(name), true), Some("f".into()), "{name}");
+            assert_eq!(gz.strip(Path::new(name), false), None, "{name}");
+            assert_eq!(gz.found_in(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_get_too_long_are_cut_from_the_last_part_on() {
+        let gz = Suffix::of(Format::Gzip);
+        let shortened = |name: &str| gz.append_to_shortened(Path::new(name));
+        let long = "a".repeat(245);
+        assert_eq!(
+            shortened(&format!("d/{long}.txt.html")),
+            Some(format!("d/{}.txt.htm.gz", &long[1..]).into())
+        );
+        assert_eq!(shortened(&"b".repeat(255)), Some(format!("{}.gz", "b".repeat(252)).into()));
+        assert_eq!(shortened(&"b".repeat(252)), None);
+        assert_eq!(shortened(&".".repeat(255)), None);
+    }
+
+    #[test]
     fn unusable_suffixes_are_refused() {
         for suffix in ["", "a/b", "0123456789012345678901234567890"] {
             assert_eq!(Suffix::new(OsStr::new(suffix)), None);
@@ -114,7 +183,7 @@ mod tests {
     #[test]
     fn a_missing_file_may_have_a_suffix() {
         let names = |suffix: Suffix| suffix.alternatives(Path::new("f"));
-        assert_eq!(names(Suffix::default()), ["f.gz", "f.z", "f-z", "f.Z"].map(PathBuf::from));
+        assert_eq!(names(Suffix::of(Format::Gzip)), ["f.gz", "f.z", "f-z", "f.Z"].map(PathBuf::from));
         assert_eq!(names(Suffix::new(OsStr::new(".x")).unwrap())[..2], ["f.x", "f.gz"].map(PathBuf::from));
     }
 

@@ -206,3 +206,13 @@ fn a_bad_file_does_not_keep_others_from_being_tested() {
     dir.rigz(["-d", "trunc.gz", "ok.gz", "ok2.gz"]).status(1);
     assert_eq!(dir.names(), ["bad", "crc.gz", "ok", "ok2", "trunc.gz"]);
 }
+
+#[test]
+fn a_file_with_a_later_member_that_is_not_supported_is_kept() {
+    let mut later = gzip(b"later");
+    later[2] = 7;
+    let dir = Scratch::with_file("f.gz", &[gzip(b"first"), later].concat());
+    let run = dir.rigz(["-d", "f.gz"]).status(1).stdout("");
+    run.stderr("rigz: f.gz: unknown method 7 -- not supported\n");
+    assert_eq!(dir.names(), ["f.gz"]);
+}

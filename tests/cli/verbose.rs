@@ -79,3 +79,21 @@ fn quiet_hides_warnings_but_not_errors() {
     dir.rigz(["-q", "nofile"]).status(1).stderr("rigz: nofile: No such file or directory\n");
     dir.rigz(["-dq"]).stdin("text").status(1).stderr("\nrigz: stdin: not in gzip format\n");
 }
+
+#[test]
+fn an_extra_field_is_mentioned_once() {
+    let dir = Scratch::with_file("big", &data::text(3_000_000));
+    dir.rigz(["-6", "big"]).status(0);
+    assert!(crate::support::members::members(&dir.read("big.gz")).len() > 3);
+    let remark = "rigz: big.gz: extra field of 8 bytes ignored\n";
+    dir.rigz(["-tv", "big.gz"]).status(0).stdout("").stderr(format!("{remark}big.gz:\t OK\n"));
+    dir.rigz(["-t", "big.gz"]).status(0).stdout("").stderr("");
+}
+
+#[test]
+fn restored_times_are_told_to_those_who_ask_twice() {
+    let dir = Scratch::with_f_and_gz();
+    std::fs::remove_file(dir.path("f")).unwrap();
+    let run = dir.rigz(["-dNvv", "f.gz"]).status(0).stdout("");
+    assert!(run.err_text().starts_with("f.gz:\tf: timestamp restored\n "), "{run:?}");
+}

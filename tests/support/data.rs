@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use rigz::backend::zlib_ng;
+use rigz::backend::Chunk;
+use rigz::backend::zlib_ng::{self, Tuning};
 use rigz::checksum::{Joined, crc32};
 use rigz::format::gzip::Trailer;
 
@@ -109,13 +110,15 @@ pub(crate) fn zeros_member(len: u64) -> Vec<u8> {
     let crc = crc32(&zeros);
     let count = len / PIECE_LEN as u64;
     let (mut begin, mut piece, mut joined) = (Vec::new(), Vec::new(), Joined::default());
-    zlib_ng::encode(9, &[], &zeros, false, &mut begin);
-    zlib_ng::encode(9, &zeros[..32 << 10], &zeros, false, &mut piece);
+    let tuning = Tuning::level(9);
+    zlib_ng::encode(tuning, Chunk { data: &zeros, ..Chunk::default() }, &mut begin);
+    let window = &zeros[..32 << 10];
+    zlib_ng::encode(tuning, Chunk { window, data: &zeros, ..Chunk::default() }, &mut piece);
     (0..count).for_each(|_| joined.join(crc, PIECE_LEN as u64));
     let mut member = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03".to_vec();
     member.extend_from_slice(&begin);
     (1..count).for_each(|_| member.extend_from_slice(&piece));
-    zlib_ng::encode(9, &[], &[], true, &mut member);
+    zlib_ng::encode(tuning, Chunk::whole(&[]), &mut member);
     Trailer::new(joined.sum(), joined.len()).write(&mut member);
     member
 }

@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 pub(crate) mod data;
+pub(crate) mod decode;
 pub(crate) mod members;
 pub(crate) mod run;
+pub(crate) mod zip;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Metadata};

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Totals, peek_header};
+use super::{GzipHeader, Method, Totals, peek_header};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::checksum::crc32;
 use crate::engine::{Threads, ordered, pool};
@@ -60,9 +60,11 @@ pub(super) fn run<'a>(
             given_back.push(decoded.packed);
             return Ok(());
         }
-        totals.read += decoded.packed.len() as u64;
+        for member in &decoded.members {
+            totals.begin_part(Method::Deflated, member.header_len + TRAILER_LEN, member.mtime);
+        }
+        totals.crc = decoded.crc;
         totals.written += decoded.out.len() as u64;
-        totals.crc = decoded.crc.unwrap_or_default();
         if let Some(out) = &mut out {
             out.write_all(&decoded.out).map_err(Error::Write)?;
         }
@@ -88,6 +90,8 @@ struct Group<'a> {
 struct Member {
     deflate: Range<usize>,
     trailer: Trailer,
+    header_len: usize,
+    mtime: u32,
 }
 
 /// Takes the members at the front of `input` that say their length, are at hand in full and make
@@ -116,9 +120,9 @@ fn next_group<'a>(input: &mut Input<'a>) -> Result<Option<Group<'a>>, Error> {
 /// The member `offset` bytes ahead. Fails only if reading fails.
 fn next_member(input: &mut Input<'_>, offset: usize) -> Result<Option<Member>, Error> {
     let header = match peek_header(input, offset) {
-        Ok(Some(header)) => header,
+        Ok(GzipHeader::Whole(header)) => header,
         Err(Error::Read(e)) => return Err(Error::Read(e)),
-        Ok(None) | Err(_) => return Ok(None),
+        Ok(GzipHeader::Long(_)) | Err(_) => return Ok(None),
     };
     let len = match header.member_len {
         Some(len @ 1..) if len <= MAX_MEMBER_LEN as u64 => len as usize,
@@ -134,12 +138,13 @@ fn next_member(input: &mut Input<'_>, offset: usize) -> Result<Option<Member>, E
     if promised > MAX_MEMBER_LEN || promised > MAX_EXPANSION * deflate.len() {
         return Ok(None);
     }
-    Ok(Some(Member { deflate, trailer }))
+    Ok(Some(Member { deflate, trailer, header_len: header.len, mtime: header.mtime }))
 }
 
 /// A worked-on group: its input, its output, and the last member's checksum if all went well.
 struct Decoded<'a> {
     packed: Bytes<'a>,
+    members: Vec<Member>,
     out: Vec<u8>,
     crc: Option<u32>,
 }
@@ -148,7 +153,7 @@ fn decode(group: Group<'_>) -> Decoded<'_> {
     let mut out = pool::OUTPUT.take_empty();
     out.reserve(group.out_len);
     let mut crc = None;
-    for Member { deflate, trailer } in &group.members {
+    for Member { deflate, trailer, .. } in &group.members {
         let start = out.len();
         let inflated = libdeflate::inflate(&group.packed[deflate.clone()], &mut out);
         let actual = Trailer::new(crc32(&out[start..]), (out.len() - start) as u64);
@@ -158,5 +163,5 @@ fn decode(group: Group<'_>) -> Decoded<'_> {
         }
         crc = Some(trailer.crc);
     }
-    Decoded { packed: group.packed, out, crc }
+    Decoded { packed: group.packed, members: group.members, out, crc }
 }

@@ -1,4 +1,4 @@
-//! Where the serial route's output goes.
+//! Where the output goes of whatever decodes on one thread.
 //!
 //! The decoder fills a buffer, hands it over and gets an empty one back. With more than one
 //! thread the buffers travel to a writer thread, which is started only when a second buffer is
@@ -19,8 +19,59 @@ pub(super) const BUF_LEN: usize = 256 << 10;
 /// Buffers waiting for the writer thread.
 const QUEUED: usize = 4;
 
-/// The receiver of decoded bytes.
-pub(super) enum Sink<'scope, 'env> {
+/// Decoded bytes on their way out.
+pub(super) struct Output<'scope, 'env> {
+    sink: Sink<'scope, 'env>,
+    /// What the sink does not have yet. Decoders append to it until its capacity is used up.
+    pub(super) buf: Vec<u8>,
+}
+
+/// Runs `decode` with the output `out` and `threads`. Everything that it gave is written when this
+/// returns, even if it failed; the first error is the one told.
+pub(super) fn with_output<'env, R>(
+    out: Option<&'env mut (dyn Write + Send)>,
+    threads: &'env Threads,
+    decode: impl FnOnce(&mut Output<'_, 'env>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    match out {
+        None => run(Sink::Discard, decode),
+        Some(out) => thread::scope(|scope| run(Sink::Undecided(scope, out, threads), decode)),
+    }
+}
+
+fn run<'scope, 'env, R>(
+    sink: Sink<'scope, 'env>,
+    decode: impl FnOnce(&mut Output<'scope, 'env>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mut output = Output { sink, buf: empty_buf() };
+    let result = decode(&mut output);
+    let finished = output.sink.finish(output.buf);
+    result.and_then(|result| finished.map(|()| result))
+}
+
+impl Output<'_, '_> {
+    /// Gives the buffer to the sink and takes an empty one.
+    pub(super) fn hand_over(&mut self) -> Result<(), Error> {
+        self.buf = self.sink.put(std::mem::take(&mut self.buf))?;
+        Ok(())
+    }
+
+    /// Appends `bytes`.
+    pub(super) fn put(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            if self.buf.len() == self.buf.capacity() {
+                self.hand_over()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.buf.capacity() - self.buf.len()));
+            self.buf.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// The receiver of full buffers.
+enum Sink<'scope, 'env> {
     /// Nobody wants the bytes.
     Discard,
     /// Until there is more than one buffer to write it does not matter who writes.
@@ -33,21 +84,9 @@ pub(super) enum Sink<'scope, 'env> {
     Closed,
 }
 
-/// Runs `decode` with the sink for `out` and `threads`.
-pub(super) fn with_sink<'env, R>(
-    out: Option<&'env mut (dyn Write + Send)>,
-    threads: &'env Threads,
-    decode: impl FnOnce(&mut Sink<'_, 'env>) -> R,
-) -> R {
-    match out {
-        None => decode(&mut Sink::Discard),
-        Some(out) => thread::scope(|scope| decode(&mut Sink::Undecided(scope, out, threads))),
-    }
-}
-
 impl<'env> Sink<'_, 'env> {
     /// Takes a full buffer, behind which there will be more, and gives back an empty one.
-    pub(super) fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
+    fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.decide();
         if let Sink::Overlapped(tx, _) = self {
             return match tx.send(buf) {
@@ -60,7 +99,7 @@ impl<'env> Sink<'_, 'env> {
     }
 
     /// Takes the last bytes and returns when everything is written.
-    pub(super) fn finish(&mut self, buf: Vec<u8>) -> Result<(), Error> {
+    fn finish(mut self, buf: Vec<u8>) -> Result<(), Error> {
         if matches!(self, Sink::Overlapped(..)) {
             self.put(buf)?;
             return self.close();
@@ -117,7 +156,7 @@ fn write_all(bufs: &Receiver<Vec<u8>>, out: &mut dyn Write) -> Result<(), Error>
 }
 
 /// An empty buffer with room for [`BUF_LEN`] bytes or more.
-pub(super) fn empty_buf() -> Vec<u8> {
+fn empty_buf() -> Vec<u8> {
     reuse(pool::OUTPUT.take())
 }
 

@@ -1,0 +1,35 @@
+//! One zlib stream (RFC 1950).
+
+use std::io::Write;
+
+use super::inflate::{Sum, inflate};
+use super::sink::with_output;
+use super::{Method, Next, Settings, Totals, tail};
+use crate::error::Error;
+use crate::io::input::Input;
+
+const HEADER_LEN: usize = 2;
+/// Bytes of the Adler-32 behind the data.
+const TRAILER_LEN: usize = 4;
+
+/// Decodes the stream at the front of `input`, whose header is known to be all right.
+pub(super) fn run<'env>(
+    input: &mut Input<'_>,
+    out: Option<&'env mut (dyn Write + Send)>,
+    settings: Settings<'env>,
+    totals: &mut Totals,
+) -> Result<Next, Error> {
+    input.consume(HEADER_LEN);
+    totals.begin_part(Method::Deflated, HEADER_LEN + TRAILER_LEN, 0);
+    with_output(out, settings.threads, |output| {
+        let data = inflate(input, output, Sum::Adler(libdeflater::Adler32::new()), None)?;
+        let bytes = input.peek_at_least(TRAILER_LEN).map_err(Error::Read)?;
+        let adler = u32::from_be_bytes(*bytes.first_chunk().ok_or(Error::UnexpectedEof)?);
+        input.consume(TRAILER_LEN);
+        if adler != data.sum {
+            return Err(Error::Trailer { crc: true, len: false });
+        }
+        totals.written += data.len;
+        tail(input, settings.leaves_tail).map(Next::End)
+    })
+}

@@ -1,0 +1,80 @@
+//! Inputs in other formats than gzip's, through the program.
+
+use crate::support::run::has_tool;
+use crate::support::zip::{Entry, zip, zlib};
+use crate::support::{Scratch, assert_same, data, gzip};
+
+#[test]
+fn compress_files_are_read() {
+    if !has_tool("compress") {
+        return;
+    }
+    let dir = Scratch::with_f();
+    let packed = dir.tool("compress", ["-c", "f"]).status(0).into_stdout();
+    dir.write("g.Z", &packed);
+    dir.rigz(["-dc", "g.Z"]).status(0).stderr("").stdout(data::seq());
+    dir.rigz(["-t", "g.Z"]).status(0).stdout("").stderr("");
+    let list = dir.rigz(["-lv", "g.Z"]).status(0).stderr("").out_text();
+    assert!(list.contains("\ncompr ffffffffffffffff ") && list.ends_with(" g\n"), "{list}");
+    dir.rigz(["-d", "g.Z"]).status(0).stdout("").stderr("");
+    assert_same(&dir.read("g"), &data::seq(), "g");
+}
+
+#[test]
+fn a_compress_file_that_is_cut_is_not_removed() {
+    // Codes have nine bits; here are eight of them.
+    let dir = Scratch::with_file("x.Z", b"\x1f\x9d\x90\x61");
+    dir.rigz(["-d", "x.Z"]).status(1).stdout("").stderr("\nrigz: x.Z: unexpected end of file\n");
+    assert_eq!(dir.names(), ["x.Z"]);
+}
+
+#[test]
+fn the_only_entry_of_a_zip_file_is_read() {
+    for entry in [Entry::deflated(&data::seq()), Entry::stored(&data::seq())] {
+        let dir = Scratch::with_file("z.zip", &zip(&[entry]));
+        dir.rigz(["-dc", "z.zip"]).status(0).stderr("").stdout(data::seq());
+        dir.rigz(["-S", ".zip", "-dk", "z.zip"]).status(0).stdout("").stderr("");
+        assert_same(&dir.read("z"), &data::seq(), "z");
+        std::fs::remove_file(dir.path("z")).unwrap();
+        dir.rigz(["-d", "z.zip"]).status(0).stdout("").stderr("");
+        assert_eq!(dir.names(), ["z"]);
+    }
+}
+
+#[test]
+fn a_zip_file_of_several_entries_is_never_replaced_by_its_first() {
+    let dir = Scratch::with_file("z.zip", &zip(&[Entry::deflated(b"first"), Entry::deflated(b"second")]));
+    let run = dir.rigz(["-dc", "z.zip"]).status(2).stdout("first");
+    run.stderr("rigz: z.zip has more than one entry--rest ignored\n");
+    let run = dir.rigz(["-d", "z.zip"]).status(1).stdout("");
+    run.stderr_has("has more than one entry");
+    assert_eq!(dir.names(), ["z.zip"]);
+}
+
+#[test]
+fn zlib_streams_are_read() {
+    let dir = Scratch::with_file("f.zz", &zlib(&data::seq()));
+    dir.rigz(["-dc", "f.zz"]).status(0).stderr("").stdout(data::seq());
+    dir.rigz(["-d", "f.zz"]).status(0).stdout("").stderr("");
+    assert_same(&dir.read("f"), &data::seq(), "f");
+}
+
+#[test]
+fn data_that_are_copied_if_unknown_are_not_taken_for_zlib() {
+    let dir = Scratch::with_file("x", &zlib(b"text"));
+    dir.rigz(["-dcf", "x"]).status(0).stderr("").stdout(dir.read("x"));
+    dir.rigz(["-dcfz", "x"]).status(0).stderr("").stdout("text");
+    // "x^" would be a zlib header.
+    dir.rigz(["-dcf"]).stdin("x^2 is a square\n").status(0).stderr("").stdout("x^2 is a square\n");
+}
+
+#[test]
+fn formats_follow_each_other_as_in_gzip() {
+    if !has_tool("compress") {
+        return;
+    }
+    let dir = Scratch::with_f();
+    let packed = dir.tool("compress", ["-c", "f"]).status(0).into_stdout();
+    let run = dir.rigz(["-dc"]).stdin([gzip(b"first"), packed].concat()).status(0).stderr("");
+    assert_same(&run.out, &[b"first", &data::seq()[..]].concat(), "both");
+}
