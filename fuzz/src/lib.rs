@@ -58,7 +58,7 @@ pub fn decompressed(
     limit: usize,
 ) -> (Vec<u8>, Result<Totals, String>) {
     let threads = Threads::new(Some(threads));
-    let settings = Settings { threads: &threads, leaves_tail: false };
+    let settings = Settings { threads: &threads, leaves_tail: false, reads_zlib: true };
     let mut out = Bounded::new(limit);
     let result = decompress(input, Some(&mut out), settings);
     (out.bytes, result.map_err(|error| error.to_string()))

@@ -276,3 +276,19 @@ fn names_need_not_be_text() {
     let packed = std::fs::read(dir.root().join(std::ffi::OsStr::from_bytes(b"\xff\xfe\n.gz"))).unwrap();
     assert_eq!(packed[10..14], *b"\xff\xfe\n\0");
 }
+
+#[test]
+fn a_name_that_would_get_too_long_is_shortened() {
+    let name = "a".repeat(253);
+    let dir = Scratch::with_file(&name, b"data");
+    let short = format!("{}.gz", "a".repeat(252));
+    dir.rigz([&name]).status(0).stdout("").stderr(format!("rigz: {name} compressed to {short}\n"));
+    assert_eq!(dir.names(), [short.as_str()]);
+    dir.rigz(["-dN", &short]).status(0).stdout("").stderr("");
+    assert_eq!((dir.names(), dir.read(&name)), (vec![name.clone()], b"data".to_vec()));
+
+    let name = format!("{}.txt.html", "b".repeat(245));
+    let dir = Scratch::with_file(&name, b"data");
+    dir.rigz(["-q", &name]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), [format!("{}.txt.htm.gz", "b".repeat(244))]);
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::run::Running;
-use crate::support::{Run, Scratch, assert_same, data, gunzip};
+use crate::support::run::{Running, has_tool, skipped};
+use crate::support::{RIGZ, Run, Scratch, assert_same, data, gunzip};
 
 /// Waits until `name` has been begun.
 fn wait_for(dir: &Scratch, name: &str) {
@@ -124,4 +124,22 @@ fn a_reader_that_goes_away_is_a_warning_where_the_signal_is_ignored() {
         let run = leave_early(dir.shell(&format!("trap '' PIPE; exec $R -q {args}")));
         run.status(2).stderr("");
     }
+}
+
+#[test]
+fn a_full_disk_leaves_only_the_input() {
+    if !has_tool("unshare") || !has_tool("mount") {
+        return;
+    }
+    let dir = Scratch::new();
+    dir.write("random", &data::random(700_000, 1));
+    std::fs::create_dir(dir.path("disk")).unwrap();
+    let script = "mount -t tmpfs -o size=1m none disk || exit 77; cp random disk/f && cd disk && $R -p2 f; \
+        echo $?; ls; cmp f ../random";
+    let script = script.replace("$R", RIGZ);
+    let run = dir.tool("unshare", ["-rm", "sh", "-c", &script]).finish();
+    if run.status.code() == Some(77) || run.out.is_empty() {
+        return skipped("no file systems can be mounted here");
+    }
+    run.status(0).stdout("1\nf\n").stderr("\nrigz: f.gz: No space left on device\n");
 }

@@ -118,3 +118,14 @@ fn garbage_at_the_end_is_a_warning() {
     assert!(run.out_text().ends_with(" x\n"), "it has a row all the same: {run:?}");
     run.stderr("\nrigz: x.gz: decompression OK, trailing garbage ignored\n");
 }
+
+#[test]
+fn sizes_beyond_four_gib_are_told_as_they_are() {
+    let packed = data::zeros_member(1 << 32);
+    let dir = Scratch::with_file("big.gz", &packed);
+    let list = dir.rigz(["-l", "big.gz"]).status(0).stderr("").out_text();
+    assert!(
+        list.lines().nth(1).unwrap().contains(&format!("{:19} {:19} ", packed.len(), 1u64 << 32)),
+        "{list}"
+    );
+}
