@@ -292,3 +292,13 @@ fn a_name_that_would_get_too_long_is_shortened() {
     dir.rigz(["-q", &name]).status(0).stdout("").stderr("");
     assert_eq!(dir.names(), [format!("{}.txt.htm.gz", "b".repeat(244))]);
 }
+
+#[test]
+fn names_that_no_file_can_have_are_errors() {
+    let (long, endless) = ("n".repeat(256), "n".repeat(5000));
+    for name in [&long, &endless] {
+        let run = Scratch::new().rigz([name]).status(1).stdout("");
+        run.stderr(format!("rigz: {name}: File name too long\n"));
+    }
+    Scratch::new().rigz([""]).status(1).stderr("rigz: : No such file or directory\n");
+}

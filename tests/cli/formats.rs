@@ -78,3 +78,49 @@ fn formats_follow_each_other_as_in_gzip() {
     let run = dir.rigz(["-dc"]).stdin([gzip(b"first"), packed].concat()).status(0).stderr("");
     assert_same(&run.out, &[b"first", &data::seq()[..]].concat(), "both");
 }
+
+/// A pack(1) file of bytes among `a` to `g`: with the end mark, eight codewords of three bits.
+fn packed(letters: &[u8]) -> Vec<u8> {
+    let mut out = [&b"\x1f\x1e"[..], &(letters.len() as u32).to_be_bytes(), b"\x03\0\0\x06abcdefg"].concat();
+    let codewords = letters.iter().map(|letter| letter - b'a').chain([7]);
+    let bits: String = codewords.map(|codeword| format!("{codeword:03b}")).collect();
+    for byte in bits.as_bytes().chunks(8) {
+        out.push(byte.iter().enumerate().map(|(i, bit)| (bit - b'0') << (7 - i)).sum());
+    }
+    out
+}
+
+/// A file of `compress -H` in which every byte is a block whose codes know this byte only.
+fn lzh(text: &[u8]) -> Vec<u8> {
+    let block = |byte: &u8| format!("{:016b}{:019b}{byte:09b}{:08b}", 1, 0, 0);
+    let bits: String = text.iter().map(block).chain(["0".repeat(24)]).collect();
+    let bytes = bits.as_bytes().chunks(8);
+    let value = |bits: &[u8]| bits.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0')) << (8 - bits.len());
+    [b"\x1f\xa0".to_vec(), bytes.map(value).collect()].concat()
+}
+
+#[test]
+fn pack_and_lzh_files_are_read() {
+    let dir = Scratch::with_file("p.z", &packed(b"bagged"));
+    dir.write("l.z", &lzh(b"hello"));
+    for (name, method, data) in [("p", "pack ", "bagged"), ("l", "lzh  ", "hello")] {
+        let file = &format!("{name}.z");
+        dir.rigz(["-dc", file]).status(0).stderr("").stdout(data);
+        dir.rigz(["-dc"]).stdin(dir.read(file)).status(0).stderr("").stdout(data);
+        dir.rigz(["-tv", file]).status(0).stdout("").stderr(format!("{file}:\t OK\n"));
+        let list = dir.rigz(["-lv", file]).status(0).stderr("").out_text();
+        assert!(list.contains(&format!("\n{method} ffffffffffffffff ")), "{list}");
+        dir.rigz(["-d", file]).status(0).stdout("").stderr("");
+        assert_eq!(dir.read(name), data.as_bytes());
+    }
+    assert_eq!(dir.names(), ["l", "p"]);
+}
+
+#[test]
+fn zip_entries_do_not_name_the_output() {
+    let dir = Scratch::with_f();
+    dir.rigz(["-K", "f"]).status(0).stderr("");
+    dir.tool("mv", ["f.zip", "x.zip"]).status(0);
+    dir.rigz(["-dN", "x.zip"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["x"]);
+}

@@ -180,3 +180,13 @@ fn what_does_not_go_together_is_refused() {
     }
     Scratch::with_f().rigz(["-Z", "f"]).status(1).stderr_has("rigz: -Z not supported in this version\n");
 }
+
+#[test]
+fn zip_entries_without_name_and_time_are_always_the_same() {
+    let dir = Scratch::with_f();
+    let first = dir.rigz(["-Knc", "f"]).status(0).stderr("").into_stdout();
+    assert_eq!(first[10..14], [0, 0, 0x21, 0], "1980-01-01 00:00");
+    dir.set_mtime("f", std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000));
+    dir.tool("mv", ["f", "g"]).status(0);
+    assert_same(&dir.rigz(["-Knc", "g"]).status(0).into_stdout(), &first, "another name and time");
+}
