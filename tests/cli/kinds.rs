@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
-use crate::support::run::{has_tool, skipped};
-use crate::support::{RIGZ, Scratch, assert_same, data, gunzip};
+use crate::support::run::has_tool;
+use crate::support::{Scratch, assert_same, data, gunzip};
 
 #[test]
 fn symlinks_are_followed_only_where_nothing_is_replaced() {
@@ -177,21 +177,4 @@ fn files_in_folders_that_cannot_be_written_are_kept() {
     dir.chmod(".", 0o755);
     finished.status(1).stdout("").stderr_has("rigz: f.gz: Permission denied\n");
     assert!(dir.path("f").exists() && !dir.path("f.gz").exists());
-}
-
-#[test]
-fn a_full_disk_leaves_only_the_input() {
-    let dir = Scratch::new();
-    std::fs::create_dir(dir.path("disk")).unwrap();
-    dir.write("f", &data::random(700_000, 8));
-    // The folder is seen by this shell and its children only, and goes with them.
-    let script = "mount -t tmpfs -o size=1m none disk && cp f disk/ && for p in 1 2; do \
-        $R -p$p disk/f; echo $?; done && cmp f disk/f && ls disk";
-    let script = format!("unshare -rm sh -c '{}'", script.replace("$R", "\"$R\""));
-    let run = dir.tool("sh", ["-c", &script]).env("R", RIGZ).finish();
-    if run.err_text().contains("unshare:") || run.err_text().contains("mount:") {
-        return skipped("nothing may be mounted here");
-    }
-    let message = "\nrigz: disk/f.gz: No space left on device\n";
-    run.status(0).stdout("1\n1\nf\n").stderr(message.repeat(2));
 }

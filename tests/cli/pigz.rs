@@ -190,3 +190,17 @@ fn zip_entries_without_name_and_time_are_always_the_same() {
     dir.tool("mv", ["f", "g"]).status(0);
     assert_same(&dir.rigz(["-Knc", "g"]).status(0).into_stdout(), &first, "another name and time");
 }
+
+#[test]
+fn zlib_headers_tell_the_level_as_zlib_does() {
+    for (level, header) in [
+        ("-1", [0x78, 0x01]),
+        ("-2", [0x78, 0x5e]),
+        ("-5", [0x78, 0x5e]),
+        ("-6", [0x78, 0x9c]),
+        ("-9", [0x78, 0xda]),
+    ] {
+        let packed = Scratch::new().rigz(["-z", level]).stdin("data").status(0).into_stdout();
+        assert_eq!(packed[..2], header, "{level}");
+    }
+}
