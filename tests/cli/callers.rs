@@ -157,13 +157,13 @@ fn dpkg_deb_reads_archives_that_rigz_compressed() {
         return;
     }
     let (dir, path) = with_names();
-    let script = "mkdir -p p/DEBIAN && cp f p/f && \
+    let script = "umask 022; mkdir -p p/DEBIAN && cp f p/f && \
         printf 'Package: p\\nVersion: 1\\nArchitecture: all\\nMaintainer: m <m@example.org>\\nDescription: d\\n' >p/DEBIAN/control && \
         tar cf control.tar -C p/DEBIAN ./control && tar cf data.tar -C p ./f && gzip control.tar data.tar && \
         echo 2.0 >debian-binary && ar rc p.deb debian-binary control.tar.gz data.tar.gz && \
         dpkg-deb -I p.deb && dpkg-deb -x p.deb out && cmp f out/f";
     dir.shell(script).env("PATH", &path).status(0);
-    let script = "dpkg-deb -Zgzip -b p q.deb && mkdir q && cd q && ar x ../q.deb && gunzip -c data.tar.gz | tar xOf - ./f";
+    let script = "umask 022; dpkg-deb -Zgzip -b p q.deb && mkdir q && cd q && ar x ../q.deb && gunzip -c data.tar.gz | tar xOf - ./f";
     let run = dir.shell(script).env("PATH", &path).status(0);
     assert!(run.out.ends_with(&data::seq()), "{run:?}");
 }
