@@ -302,3 +302,13 @@ fn names_that_no_file_can_have_are_errors() {
     }
     Scratch::new().rigz([""]).status(1).stderr("rigz: : No such file or directory\n");
 }
+
+#[test]
+fn a_long_tar_name_becomes_tgz() {
+    let name = format!("{}.tar", "t".repeat(250));
+    let short = format!("{}.tgz", "t".repeat(250));
+    let dir = Scratch::with_file(&name, b"data");
+    dir.rigz([&name]).status(0).stdout("").stderr(format!("rigz: {name} compressed to {short}\n"));
+    dir.rigz(["-d", &short]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), [name]);
+}

@@ -124,3 +124,13 @@ fn zip_entries_do_not_name_the_output() {
     dir.rigz(["-dN", "x.zip"]).status(0).stdout("").stderr("");
     assert_eq!(dir.names(), ["x"]);
 }
+
+#[test]
+fn a_compress_file_that_begins_wrong_has_nothing_to_recover() {
+    // The first code must be a byte; this one has nine bits set.
+    let dir = Scratch::with_file("x.Z", b"\x1f\x9d\x90\xff\xff\xff");
+    for args in [["-d", "x.Z"], ["-dc", "x.Z"], ["-t", "x.Z"]] {
+        dir.rigz(args).status(1).stdout("").stderr("\nrigz: x.Z: corrupt input.\n");
+    }
+    assert_eq!(dir.names(), ["x.Z"]);
+}

@@ -129,3 +129,18 @@ fn sizes_beyond_four_gib_are_told_as_they_are() {
         "{list}"
     );
 }
+
+#[test]
+fn a_pipe_has_the_time_zero() {
+    let dir = Scratch::new();
+    let packed = gzip(b"data");
+    let listed = || dir.rigz(["-lv"]).stdin(&*packed).status(0).stderr("").out_text();
+    assert!(listed().contains(" Jan  1 00:00 "), "{}", listed());
+}
+
+#[test]
+fn files_without_data_have_no_totals() {
+    let dir = Scratch::with_file("e.gz", &gzip(b""));
+    let listed = dir.rigz(["-l", "e.gz", "e.gz"]).status(0).stderr("").out_text();
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+}

@@ -193,3 +193,18 @@ fn text_conversion_is_accepted_and_mentioned() {
     assert_same(&gunzip(&run.out), &data::seq(), "f");
     dir.rigz(["-aq", "-c", "f"]).status(0).stderr("");
 }
+
+#[test]
+fn help_that_nobody_can_get_is_an_error() {
+    for what in ["--help", "--version", "--license"] {
+        let run = Scratch::new().shell(&format!("exec $R {what} >&-")).status(1);
+        run.stderr("\nrigz: stdout: Bad file descriptor\n");
+    }
+}
+
+#[test]
+fn level_ten_is_none() {
+    let dir = Scratch::with_f();
+    dir.rigz(["-10", "f"]).status(1).stdout("").stderr_has(TRY);
+    assert_eq!(dir.names(), ["f"]);
+}

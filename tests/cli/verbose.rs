@@ -97,3 +97,17 @@ fn restored_times_are_told_to_those_who_ask_twice() {
     let run = dir.rigz(["-dNvv", "f.gz"]).status(0).stdout("");
     assert!(run.err_text().starts_with("f.gz:\tf: timestamp restored\n "), "{run:?}");
 }
+
+#[test]
+fn files_that_are_kept_on_demand_are_not_replaced_on_stdout() {
+    let dir = Scratch::with_f_and_gz();
+    has_shape(&dir.rigz(["-vkc", "f"]).status(0).err_text(), "f:\t% -- created stdout\n");
+    has_shape(&dir.rigz(["-dvkc", "f.gz"]).status(0).err_text(), "f.gz:\t% -- created stdout\n");
+}
+
+#[test]
+fn text_that_is_tested_with_force_is_ok() {
+    let dir = Scratch::with_f();
+    dir.rigz(["-tfv", "f"]).status(0).stdout("").stderr("f:\t OK\n");
+    dir.rigz(["-tfv"]).stdin("text").status(0).stdout("").stderr(" OK\n");
+}
