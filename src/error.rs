@@ -10,6 +10,8 @@ pub enum Error {
     Read(io::Error),
     /// Writing the output failed.
     Write(io::Error),
+    /// The output file cannot be created.
+    Create(io::Error),
     /// A mapped input file became shorter while it was read.
     Shrank,
     /// The input does not begin with a gzip header.
@@ -106,7 +108,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Read(e) | Error::Write(e) => f.write_str(&os_text(e)),
+            Error::Read(e) | Error::Create(e) | Error::Write(e) => f.write_str(&os_text(e)),
             Error::Shrank => f.write_str("file became shorter while it was read"),
             Error::NotGzip => f.write_str("not in gzip format"),
             Error::UnexpectedEof => f.write_str("unexpected end of file"),

@@ -150,8 +150,9 @@ fn split(words: &OsStr) -> impl Iterator<Item = OsString> {
 /// The flags of a list of words, one after the other.
 struct Flags {
     parser: Parser,
-    /// Whether the flag before was `-1` with more letters behind it: `-11` is a level of its own.
-    is_in_eleven: bool,
+    /// Whether the flag before was `-1` with more letters behind it: `-11` is a level of its own, and
+    /// `-10` is none.
+    is_after_one: bool,
 }
 
 /// What [`Flags`] meets.
@@ -178,7 +179,7 @@ impl Flags {
             Some(_) => self.parser.value().map_err(explain)?,
             None => OsString::new(),
         };
-        Ok(Some(Met::Flag(self.join_eleven(flag), value)))
+        Ok(Some(Met::Flag(self.join_digits(flag)?, value)))
     }
 
     /// Says what is wrong with the long option `name`, with the value that was given to it.
@@ -191,15 +192,20 @@ impl Flags {
         })
     }
 
-    fn join_eleven(&mut self, flag: &'static Flag) -> &'static Flag {
-        let is_one = flag.short == Some('1');
-        if is_one && self.is_in_eleven {
-            self.is_in_eleven = false;
-            return FLAGS.iter().find(|flag| flag.action == Action::Level(11)).expect("level 11 has a row");
+    /// Takes a digit together with a `1` before it, where that makes a difference.
+    fn join_digits(&mut self, flag: &'static Flag) -> Result<&'static Flag, UsageError> {
+        let is_after_one = std::mem::take(&mut self.is_after_one);
+        match flag.short {
+            Some('0') if is_after_one => Err(UsageError::Words("invalid option -- '0'".to_owned())),
+            Some('1') if is_after_one => {
+                Ok(FLAGS.iter().find(|flag| flag.action == Action::Level(11)).expect("level 11 has a row"))
+            }
+            short => {
+                // No raw arguments can be had in the middle of a bundle.
+                self.is_after_one = short == Some('1') && self.parser.try_raw_args().is_none();
+                Ok(flag)
+            }
         }
-        // No raw arguments can be had in the middle of a bundle.
-        self.is_in_eleven = is_one && self.parser.try_raw_args().is_none();
-        flag
     }
 }
 
@@ -295,7 +301,7 @@ impl Options {
 
     /// Reads all words of `parser`. A request to print something ends the reading.
     fn read(&mut self, parser: Parser, is_posixly_correct: bool) -> Result<Option<Request>, UsageError> {
-        let mut flags = Flags { parser, is_in_eleven: false };
+        let mut flags = Flags { parser, is_after_one: false };
         while let Some(met) = flags.next()? {
             match met {
                 Met::Flag(flag, value) => match flag.action {
@@ -317,7 +323,7 @@ impl Options {
 
     /// Obeys the few words of `GZIP` that gzip still obeys.
     fn obey_gzip(&mut self, words: &OsStr) {
-        let mut flags = Flags { parser: Parser::from_args(split(words)), is_in_eleven: false };
+        let mut flags = Flags { parser: Parser::from_args(split(words)), is_after_one: false };
         loop {
             match flags.next() {
                 Ok(Some(Met::Flag(flag, value))) => {

@@ -14,7 +14,7 @@ use crate::engine::decompress::{Header, Settings, Tail, Totals, decompress, firs
 use crate::error::Error;
 use crate::io::input;
 use crate::io::map::Map;
-use crate::io::source::{self, Input};
+use crate::io::source::Input;
 use crate::plan::names;
 use crate::plan::recipe::Format;
 
@@ -87,9 +87,12 @@ impl Job<'_> {
         let header = match first_header(bytes, settings) {
             Err(Error::NotGzip) if copies_unknown => {
                 let (mut output, _) = self.output(operand, None)?;
+                self.announce(operand);
                 let result = copy_rest(bytes, output.writer());
                 self.settle(operand, &mut output, result)?;
-                return self.commit(operand, output, None, true);
+                self.commit(operand, output, None, true)?;
+                self.tell_decompressed(operand, None, Totals::default());
+                return Ok(());
             }
             result => self.judge(operand, "", result)?,
         };
@@ -123,20 +126,16 @@ impl Job<'_> {
             self.report.say(&format!("{}: timestamp restored\n", text::of(target)));
         }
         self.mention_oddities(operand, totals);
-        self.decompressed(operand, target.as_deref(), &header, totals);
+        if self.shared.options.mode == Mode::List {
+            self.list(operand, &header, totals);
+        }
+        self.tell_decompressed(operand, target.as_deref(), totals);
         Ok(())
     }
 
-    /// Says what `-l`, `-t` and `-v` ask for.
-    fn decompressed(
-        &mut self,
-        operand: &Operand<'_>,
-        target: Option<&Path>,
-        header: &Header,
-        totals: Totals,
-    ) {
+    /// Says what `-t` and `-v` ask for.
+    fn tell_decompressed(&mut self, operand: &Operand<'_>, target: Option<&Path>, totals: Totals) {
         match self.shared.options.mode {
-            Mode::List => self.list(operand, header, totals),
             // gzip leaves standard input at the first warning.
             Mode::Test if operand.path.is_none() && totals.tail != Tail::Clean => {}
             Mode::Test if self.report.is_verbose() => self.report.say(" OK\n"),
@@ -158,7 +157,7 @@ impl Job<'_> {
         };
         let time = match self.stored_time(totals) {
             Some(time) => i64::from(time),
-            None => operand.input.mtime().unwrap_or_else(source::now),
+            None => operand.input.mtime().unwrap_or_default(),
         };
         self.done.rows.push(Row {
             method: totals.method.name(),

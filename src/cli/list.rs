@@ -64,7 +64,7 @@ impl Table {
 
     /// The text of the totals, unless there is nothing to add up.
     pub(super) fn totals(&self) -> Option<String> {
-        if self.rows == 0 || !self.has_frame {
+        if self.data_len == 0 || !self.has_frame {
             return None;
         }
         let indent = if self.is_verbose { " ".repeat(28) } else { String::new() };

@@ -31,7 +31,7 @@ pub use report::ExitStatus;
 use session::Session;
 
 use crate::error::os_text;
-use crate::io::source;
+use crate::io::source::{self, Stdout};
 
 /// Runs the program with the arguments `argv`, the program's name first; prints, and returns the exit status.
 pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
@@ -46,7 +46,7 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
 }
 
 fn print(program: &str, text: &str) -> ExitStatus {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    match Stdout::open().and_then(|mut stdout| stdout.write_all(text.as_bytes())) {
         Ok(()) => ExitStatus::Ok,
         Err(error) => {
             let _ = writeln!(io::stderr(), "\n{program}: stdout: {}", os_text(&error));

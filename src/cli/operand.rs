@@ -159,7 +159,7 @@ impl Job<'_> {
             self.done.has_lost_stdout = matches!(error, Error::Write(_));
         }
         let result = result.map_err(|error| match (error, &output) {
-            (Error::Corrupt, Output::File(..)) => Error::CorruptFile,
+            (Error::Corrupt, Output::File(file, _)) if !file.is_empty() => Error::CorruptFile,
             (error, _) => error,
         });
         self.judge(operand, output.name(), result)
@@ -190,6 +190,7 @@ impl Job<'_> {
         let (verb, to) = match target {
             Some(path) if self.shared.options.keep => ("created", text::of(path)),
             Some(path) => ("replaced with", text::of(path)),
+            None if self.shared.options.keep => ("created", "stdout".to_owned()),
             None => ("replaced with", "stdout".to_owned()),
         };
         match operand.path {

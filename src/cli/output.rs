@@ -88,7 +88,7 @@ impl<'s> Job<'s> {
         match created {
             Ok(file) => Ok((Output::File(file, name), path)),
             Err(error) => {
-                self.report.failure(&format!("{name}: {}", os_text(&error)));
+                self.report.error(&name, &Error::Create(error));
                 Err(GivenUp)
             }
         }

@@ -27,6 +27,11 @@ impl NewFile {
         Ok(NewFile { file, path: path.to_owned(), guard: Some(guard) })
     }
 
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+    }
+
     /// Keeps the file and gives it the attributes of `from`; `mtime` overrides its time. With
     /// `synchronize` it returns when the file and its name are on their device.
     pub fn commit(mut self, from: &Metadata, mtime: Option<u32>, synchronize: bool) -> io::Result<()> {

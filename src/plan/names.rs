@@ -54,13 +54,16 @@ impl Suffix {
     /// As [`append`](Self::append), with the file's name cut so that the result is no longer than
     /// a name may be; `None` if it need not or cannot be cut.
     ///
-    /// As gzip does it, the parts between dots are cut to three bytes each, from the last to the
-    /// first, and only as far as necessary.
+    /// As gzip does it: `.tar.gz` becomes `.tgz`; otherwise the parts between dots are cut to three
+    /// bytes each, from the last to the first, and only as far as necessary.
     pub fn append_to_shortened(&self, path: &Path) -> Option<PathBuf> {
         const KEPT: usize = 3;
         let name = path.file_name()?.as_bytes();
         let mut excess =
             (name.len() + self.0.len()).checked_sub(MAX_NAME_LEN).filter(|excess| *excess > 0)?;
+        if let Some(stem) = name.strip_suffix(b".tar").filter(|_| self.0 == b".gz" && excess < b".gz".len()) {
+            return Some(path.with_file_name(OsStr::from_bytes(&[stem, b".tgz"].concat())));
+        }
         let mut parts: Vec<&[u8]> = name.split(|byte| *byte == b'.').collect();
         for kept in [KEPT, 1] {
             for part in parts.iter_mut().rev() {
