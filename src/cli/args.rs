@@ -46,8 +46,8 @@ pub(super) struct Options {
     pub(super) comment: Option<Vec<u8>>,
     /// `-p`.
     pub(super) processes: Option<usize>,
-    /// `-S`.
-    suffix: Option<Suffix>,
+    /// `-S`: the last one counts, and only that one has to be usable.
+    suffix: Option<OsString>,
     pub(super) presumes_terminal: bool,
     /// Things to be said before work begins.
     pub(super) remarks: Vec<&'static str>,
@@ -286,7 +286,8 @@ impl Options {
 
     /// The suffix of compressed files: the user's, or the format's.
     pub(super) fn suffix(&self) -> Suffix {
-        self.suffix.clone().unwrap_or_else(|| Suffix::of(self.wanted.format))
+        let chosen = self.suffix.as_deref().and_then(Suffix::new);
+        chosen.unwrap_or_else(|| Suffix::of(self.wanted.format))
     }
 
     /// Whether inputs are only read: output goes to stdout or nowhere.
@@ -341,6 +342,9 @@ impl Options {
 
     /// Refuses what cannot be had together.
     fn check(&self) -> Result<(), UsageError> {
+        if let Some(suffix) = &self.suffix {
+            check_suffix(suffix)?;
+        }
         let Wanted { format, block_len, is_rsyncable, strategy, .. } = self.wanted;
         if format == Format::Bgzf && (block_len.is_some() || is_rsyncable || strategy != Strategy::Usual) {
             return Err(UsageError::Value(
@@ -390,7 +394,7 @@ impl Options {
             Action::First => {}
             Action::Alias => self.alias = Some(value.into_vec()),
             Action::Comment => self.comment = Some(value.into_vec()),
-            Action::Suffix => self.suffix = Some(read_suffix(&value)?),
+            Action::Suffix => self.suffix = Some(value),
             Action::Processes => self.processes = Some(read_threads(&value)?),
             Action::Blocksize => self.wanted.block_len = Some(read_block_len(&value)?),
             Action::Bits => drop(read_number(&value, "-b")?),
@@ -403,13 +407,14 @@ impl Options {
     }
 }
 
-fn read_suffix(value: &OsStr) -> Result<Suffix, UsageError> {
-    Suffix::new(value).ok_or_else(|| {
-        UsageError::Value(match value.as_bytes().contains(&b'/') {
-            true => "suffix contains '/'".to_owned(),
-            false => format!("invalid suffix '{}'", value.to_string_lossy()),
-        })
-    })
+fn check_suffix(suffix: &OsStr) -> Result<(), UsageError> {
+    if Suffix::new(suffix).is_some() {
+        return Ok(());
+    }
+    Err(UsageError::Value(match suffix.as_bytes().contains(&b'/') {
+        true => "suffix contains '/'".to_owned(),
+        false => format!("invalid suffix '{}'", suffix.to_string_lossy()),
+    }))
 }
 
 /// The number given with `option`; one that is too large counts as the largest.

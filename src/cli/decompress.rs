@@ -151,7 +151,7 @@ impl Job<'_> {
     fn list(&mut self, operand: &Operand<'_>, header: &Header, totals: Totals) {
         let stored = header.name.as_deref().filter(|_| self.shared.options.names == Some(true));
         let name = match (operand.path, stored) {
-            (_, Some(stored)) => text::of_bytes(stored),
+            (_, Some(stored)) => text::of_bytes(names::base(stored)),
             (Some(path), None) => text::of(self.shared.suffix.strip(path, false).as_deref().unwrap_or(path)),
             (None, None) => "stdout".to_owned(),
         };
@@ -192,7 +192,8 @@ impl Job<'_> {
             // same files as it would for decompression.
             None if !is_made && !recurses => Ok(None),
             None => {
-                if !recurses || self.report.is_verbose() {
+                // Where it is not said it does not count as a warning either.
+                if self.report.is_verbose() || !(recurses || self.report.is_quiet()) {
                     self.report.warning(&format!("{}: unknown suffix -- ignored", operand.name));
                 }
                 Err(GivenUp)

@@ -80,8 +80,8 @@ impl Job<'_> {
 
     /// Opens `path` or, to decompress, the first of the names with a suffix that exists.
     fn open(&self, path: &Path) -> (PathBuf, io::Result<Input>) {
-        let follow = self.shared.options.follows_links();
-        let opened = Input::open(path, follow);
+        let (follow, wait) = (self.shared.options.follows_links(), self.leaves_inputs_alone());
+        let opened = Input::open(path, follow, wait);
         let is_missing = matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
         if self.shared.options.mode == Mode::Compress
             || !is_missing
@@ -91,7 +91,7 @@ impl Job<'_> {
         }
         let mut alternatives = self.shared.suffix.alternatives(path);
         for alternative in &alternatives {
-            match Input::open(alternative, follow) {
+            match Input::open(alternative, follow, wait) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 opened => return (alternative.clone(), opened),
             }

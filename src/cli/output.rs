@@ -83,7 +83,11 @@ impl<'s> Job<'s> {
                 return Err(GivenUp);
             }
             // Replaced, not written into: it may be a symlink or have other names.
-            created = fs::remove_file(&path).and_then(|()| NewFile::create(&path));
+            if let Err(error) = fs::remove_file(&path) {
+                self.report.failure(&format!("{name}: {}", os_text(&error)));
+                return Err(GivenUp);
+            }
+            created = NewFile::create(&path);
         }
         match created {
             Ok(file) => Ok((Output::File(file, name), path)),

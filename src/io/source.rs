@@ -25,18 +25,18 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens `path`. A FIFO does not block here; a symlink is an error unless `follow`.
-    pub fn open(path: &Path, follow: bool) -> io::Result<Input> {
-        let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    /// Opens `path`. A symlink is an error unless `follow`. Opening a FIFO waits for its first
+    /// writer if `wait`, without whom its end would seem to have come; otherwise it is only looked at.
+    pub fn open(path: &Path, follow: bool, wait: bool) -> io::Result<Input> {
+        let mut flags = OFlags::NOCTTY;
         if !follow {
             flags |= OFlags::NOFOLLOW;
         }
+        if !wait {
+            flags |= OFlags::NONBLOCK;
+        }
         let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
         let metadata = file.metadata()?;
-        if metadata.file_type().is_fifo() {
-            // From here on reading is to wait.
-            rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
-        }
         Ok(Input { file, metadata, start: 0 })
     }
 

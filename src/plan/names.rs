@@ -121,10 +121,15 @@ pub fn is_too_long(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.len() > MAX_NAME_LEN)
 }
 
+/// The last component of a stored name; empty if there is none.
+pub fn base(stored: &[u8]) -> &[u8] {
+    stored.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
 /// The file that `-N` restores: the stored name's last component, in the folder of `input`.
 /// `None` if the stored name has no last component.
 pub fn restored(input: &Path, stored: &[u8]) -> Option<PathBuf> {
-    let base = stored.rsplit(|byte| *byte == b'/').next()?;
+    let base = base(stored);
     let is_name = !base.is_empty() && base != b"." && base != b"..";
     is_name.then(|| input.with_file_name(OsStr::from_bytes(base)))
 }

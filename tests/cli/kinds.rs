@@ -178,3 +178,12 @@ fn files_in_folders_that_cannot_be_written_are_kept() {
     finished.status(1).stdout("").stderr("\nrigz: f.gz: Permission denied\n");
     assert!(dir.path("f").exists() && !dir.path("f.gz").exists());
 }
+
+#[test]
+fn a_fifo_without_a_writer_is_waited_for() {
+    let dir = with_fifo();
+    let running = dir.rigz(["-c", "p"]).start();
+    running.wait_until_blocked();
+    std::fs::write(dir.path("p"), b"hello").unwrap();
+    assert_eq!(gunzip(&running.finish().status(0).stderr("").out), b"hello");
+}

@@ -208,3 +208,13 @@ fn level_ten_is_none() {
     dir.rigz(["-10", "f"]).status(1).stdout("").stderr_has(TRY);
     assert_eq!(dir.names(), ["f"]);
 }
+
+#[test]
+fn of_several_suffixes_the_last_counts() {
+    let dir = Scratch::with_f();
+    dir.rigz(["-S", "", "-S", ".b", "f"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["f.b"]);
+    dir.rigz(["-dq", "f.b"]).status(0).stdout("").stderr("");
+    dir.rigz(["-d", "f.b"]).status(2).stderr("rigz: f.b: unknown suffix -- ignored\n");
+    assert_eq!(dir.names(), ["f.b"]);
+}
