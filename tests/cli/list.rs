@@ -144,3 +144,11 @@ fn files_without_data_have_no_totals() {
     let listed = dir.rigz(["-l", "e.gz", "e.gz"]).status(0).stderr("").out_text();
     assert_eq!(listed.lines().count(), 3, "{listed}");
 }
+
+#[test]
+fn stored_names_are_listed_without_folders() {
+    let member = [&b"\x1f\x8b\x08\x08\0\0\0\0\0\x03../../etc/evil\0"[..], &gzip(b"hello")[10..]].concat();
+    let dir = Scratch::with_file("x.gz", &member);
+    let listed = dir.rigz(["-lqN", "x.gz"]).status(0).stderr("").out_text();
+    assert!(listed.ends_with("% evil\n"), "{listed}");
+}
