@@ -151,7 +151,10 @@ impl Job<'_> {
     fn list(&mut self, operand: &Operand<'_>, header: &Header, totals: Totals) {
         let stored = header.name.as_deref().filter(|_| self.shared.options.names == Some(true));
         let name = match (operand.path, stored) {
-            (_, Some(stored)) => text::of_bytes(names::base(stored)),
+            (_, Some(stored)) => text::of_bytes(match names::base(stored) {
+                b"" => stored,
+                base => base,
+            }),
             (Some(path), None) => text::of(self.shared.suffix.strip(path, false).as_deref().unwrap_or(path)),
             (None, None) => "stdout".to_owned(),
         };
