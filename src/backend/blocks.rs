@@ -4,6 +4,8 @@
 //! The input is what an encoder of this program has just written; a stream that is not valid is a
 //! defect here and panics.
 
+use super::bits::BitWriter;
+
 /// The order in which a dynamic block lists its precode lengths (§3.2.7).
 const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// Base and extra bits of the match lengths, symbols 257 to 285 (§3.2.5).
@@ -19,7 +21,7 @@ const EMPTY_STORED: [u8; 4] = [0, 0, 0xff, 0xff];
 /// stream ends there.
 pub(super) fn copy(packed: &[u8], start: usize, ends: &[usize], is_last: bool, out: &mut Vec<u8>) {
     let mut reader = BitReader { bytes: packed, at: 0 };
-    let mut writer = BitWriter { out, buf: 0, count: 0 };
+    let mut writer = BitWriter::new(out);
     let (mut pos, mut ends) = (0, ends.iter().peekable());
     loop {
         let from = reader.at;
@@ -27,19 +29,19 @@ pub(super) fn copy(packed: &[u8], start: usize, ends: &[usize], is_last: bool, o
         let is_copied = pos >= start;
         pos += block.len;
         if is_copied {
-            writer.put(u64::from(block.is_final && is_last), 1);
+            writer.put(u32::from(block.is_final && is_last), 1);
             if block.is_stored {
                 // Its padding depends on where it stands.
                 writer.put(0, 2);
                 writer.align();
-                writer.copy(packed, reader.at - 8 * (block.len + 4), reader.at);
+                copy_bits(&mut writer, packed, reader.at - 8 * (block.len + 4), reader.at);
             } else {
-                writer.copy(packed, from + 1, reader.at);
+                copy_bits(&mut writer, packed, from + 1, reader.at);
             }
             if ends.peek() == Some(&&pos) {
                 ends.next();
                 if ends.peek().is_some() || !is_last {
-                    writer.empty_stored();
+                    empty_stored(&mut writer);
                 }
             }
         }
@@ -191,43 +193,20 @@ impl BitReader<'_> {
     }
 }
 
-struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
-    buf: u64,
-    count: u32,
+/// Appends an empty stored block behind `writer`'s bits.
+fn empty_stored(writer: &mut BitWriter<'_>) {
+    writer.put(0, 3);
+    writer.align();
+    writer.out.extend_from_slice(&EMPTY_STORED);
 }
 
-impl BitWriter<'_> {
-    /// Appends the low `count` bits of `bits`, at most 32; the others are zero.
-    fn put(&mut self, bits: u64, count: u32) {
-        self.buf |= bits << self.count;
-        self.count += count;
-        while self.count >= 8 {
-            self.out.push(self.buf as u8);
-            self.buf >>= 8;
-            self.count -= 8;
-        }
-    }
-
-    /// Fills up the last byte with zeros.
-    fn align(&mut self) {
-        self.put(0, (8 - self.count) % 8);
-    }
-
-    fn empty_stored(&mut self) {
-        self.put(0, 3);
-        self.align();
-        self.out.extend_from_slice(&EMPTY_STORED);
-    }
-
-    /// Appends the bits of `bytes` from `from` to `end`.
-    fn copy(&mut self, bytes: &[u8], from: usize, end: usize) {
-        let mut reader = BitReader { bytes, at: from };
-        while reader.at < end {
-            let count = (end - reader.at).min(16) as u32;
-            let bits = reader.bits(count);
-            self.put(bits.into(), count);
-        }
+/// Appends the bits of `bytes` from `from` to `end`.
+fn copy_bits(writer: &mut BitWriter<'_>, bytes: &[u8], from: usize, end: usize) {
+    let mut reader = BitReader { bytes, at: from };
+    while reader.at < end {
+        let count = (end - reader.at).min(16) as u32;
+        let bits = reader.bits(count);
+        writer.put(bits.into(), count);
     }
 }
 

@@ -4,6 +4,8 @@
 //! which takes longer than all the rest of a run. Here nothing is allocated: every earlier position is
 //! compared, since there are few.
 
+use super::bits::BitWriter;
+
 /// The longest input that is worth a search without an index.
 pub const MAX_LEN: usize = 64;
 
@@ -13,9 +15,9 @@ const END_OF_BLOCK: u16 = 256;
 /// Appends `data`, at most [`MAX_LEN`] bytes, to `out` as one complete stream.
 pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     assert!(data.len() <= MAX_LEN);
-    let mut bits = BitWriter { out, buf: 0, count: 0 };
+    let mut bits = SymbolWriter(BitWriter::new(out));
     // The final bit, then block type 1.
-    bits.put(0b011, 3);
+    bits.0.put(0b011, 3);
     let mut at = 0;
     while at < data.len() {
         let (len, dist) = longest_match(data, at);
@@ -28,7 +30,7 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
         }
     }
     bits.litlen(END_OF_BLOCK);
-    bits.finish();
+    bits.0.align();
 }
 
 /// Length and distance of the longest match at `at`, the nearest of several; length 0 if none.
@@ -43,27 +45,13 @@ fn longest_match(data: &[u8], at: usize) -> (usize, usize) {
         .unwrap_or((0, 0))
 }
 
-struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
-    buf: u32,
-    count: u32,
-}
+/// The symbols of a fixed block, as bits.
+struct SymbolWriter<'a>(BitWriter<'a>);
 
-impl BitWriter<'_> {
-    /// Appends the low `count` bits of `bits`, at most 16.
-    fn put(&mut self, bits: u32, count: u32) {
-        self.buf |= bits << self.count;
-        self.count += count;
-        while self.count >= 8 {
-            self.out.push(self.buf as u8);
-            self.buf >>= 8;
-            self.count -= 8;
-        }
-    }
-
+impl SymbolWriter<'_> {
     /// Appends a codeword, which goes most significant bit first.
     fn codeword(&mut self, code: u16, count: u32) {
-        self.put(u32::from(code).reverse_bits() >> (32 - count), count);
+        self.0.put(u32::from(code).reverse_bits() >> (32 - count), count);
     }
 
     fn litlen(&mut self, symbol: u16) {
@@ -79,16 +67,10 @@ impl BitWriter<'_> {
     fn match_(&mut self, len: usize, dist: usize) {
         let (symbol, extra, count) = bucket(len - MIN_MATCH, 2);
         self.litlen(257 + symbol);
-        self.put(extra, count);
+        self.0.put(extra, count);
         let (symbol, extra, count) = bucket(dist - 1, 1);
         self.codeword(symbol, 5);
-        self.put(extra, count);
-    }
-
-    fn finish(self) {
-        if self.count > 0 {
-            self.out.push(self.buf as u8);
-        }
+        self.0.put(extra, count);
     }
 }
 
