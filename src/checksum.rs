@@ -31,27 +31,6 @@ fn adler32_combine(first: u32, second: u32, len: u64) -> u32 {
     (((high % BASE) << 16) | (low % BASE)) as u32
 }
 
-/// The CRC-32 of bytes that arrive in pieces.
-pub struct Running(libdeflater::Crc);
-
-impl Running {
-    /// The checksum of nothing.
-    #[expect(clippy::new_without_default, reason = "`Default` would say nothing more")]
-    pub fn new() -> Running {
-        Running(libdeflater::Crc::new())
-    }
-
-    /// Appends `data`.
-    pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    /// The checksum so far.
-    pub fn sum(&self) -> u32 {
-        self.0.sum()
-    }
-}
-
 /// Which checksum a format wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -68,6 +47,40 @@ impl Kind {
         match self {
             Kind::Crc32 => crc32(data),
             Kind::Adler32 => adler32(data),
+        }
+    }
+}
+
+/// The checksum of bytes that arrive in pieces.
+pub enum Running {
+    /// As gzip and zip want it.
+    Crc32(libdeflater::Crc),
+    /// As zlib wants it.
+    Adler32(libdeflater::Adler32),
+}
+
+impl Running {
+    /// The checksum of nothing.
+    pub fn new(kind: Kind) -> Running {
+        match kind {
+            Kind::Crc32 => Running::Crc32(libdeflater::Crc::new()),
+            Kind::Adler32 => Running::Adler32(libdeflater::Adler32::new()),
+        }
+    }
+
+    /// Appends `data`.
+    pub fn update(&mut self, data: &[u8]) {
+        match self {
+            Running::Crc32(sum) => sum.update(data),
+            Running::Adler32(sum) => sum.update(data),
+        }
+    }
+
+    /// The checksum so far.
+    pub fn sum(&self) -> u32 {
+        match self {
+            Running::Crc32(sum) => sum.sum(),
+            Running::Adler32(sum) => sum.sum(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Telling formats apart by their first bytes.
 
-use crate::format::{gzip, zip};
+use crate::format::{gzip, zip, zlib};
 use crate::legacy::Legacy;
 
 /// Bytes of an input that tell its format.
@@ -24,7 +24,7 @@ impl Format {
     pub(super) fn first(bytes: &[u8], reads_zlib: bool) -> Option<Format> {
         match Format::later(bytes) {
             None if bytes.starts_with(&zip::read::LOCAL_MAGIC) => Some(Format::Zip),
-            None if reads_zlib && begins_zlib(bytes) => Some(Format::Zlib),
+            None if reads_zlib && zlib::begins_stream(bytes) => Some(Format::Zlib),
             format => format,
         }
     }
@@ -33,15 +33,6 @@ impl Format {
     pub(super) fn later(bytes: &[u8]) -> Option<Format> {
         if gzip::begins_member(bytes) { Some(Format::Gzip) } else { Legacy::of(bytes).map(Format::Legacy) }
     }
-}
-
-/// Whether `bytes` begin with a zlib header (RFC 1950 §2.2): DEFLATE, a window of at most 32 KiB,
-/// no dictionary, and a multiple of 31.
-fn begins_zlib(bytes: &[u8]) -> bool {
-    let &[cmf, flags, ..] = bytes else {
-        return false;
-    };
-    cmf & 15 == 8 && cmf >> 4 <= 7 && flags & 0x20 == 0 && u16::from_be_bytes([cmf, flags]) % 31 == 0
 }
 
 /// How data are compressed.

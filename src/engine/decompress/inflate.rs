@@ -29,28 +29,6 @@ thread_local! {
     static DECODER: RefCell<Option<Decoder>> = const { RefCell::new(None) };
 }
 
-/// A checksum that grows with the data.
-pub(super) enum Sum {
-    Crc(Running),
-    Adler(libdeflater::Adler32),
-}
-
-impl Sum {
-    fn update(&mut self, data: &[u8]) {
-        match self {
-            Sum::Crc(sum) => sum.update(data),
-            Sum::Adler(sum) => sum.update(data),
-        }
-    }
-
-    fn value(&self) -> u32 {
-        match self {
-            Sum::Crc(sum) => sum.sum(),
-            Sum::Adler(sum) => sum.sum(),
-        }
-    }
-}
-
 /// What a stream amounts to.
 pub(super) struct Data {
     /// Bytes of it.
@@ -64,7 +42,7 @@ pub(super) struct Data {
 pub(super) fn inflate(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
-    mut sum: Sum,
+    mut sum: Running,
     likely_len: Option<usize>,
 ) -> Result<Data, Error> {
     let whole = match likely_len {
@@ -79,14 +57,14 @@ pub(super) fn inflate(
             streamed(input, output, &mut sum, decoder)
         })?,
     };
-    Ok(Data { len, sum: sum.value() })
+    Ok(Data { len, sum: sum.sum() })
 }
 
 /// Decodes in one call and returns the data's length; `None` if the stream has to be streamed.
 fn whole(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
-    sum: &mut Sum,
+    sum: &mut Running,
     likely_len: usize,
 ) -> Result<Option<u64>, Error> {
     output.buf.reserve(likely_len.min(MAX_WHOLE_LEN));
@@ -111,7 +89,7 @@ fn whole(
 fn streamed(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
-    sum: &mut Sum,
+    sum: &mut Running,
     decoder: &mut Decoder,
 ) -> Result<u64, Error> {
     let mut len = 0;

@@ -1,6 +1,6 @@
 //! gzip headers that are too long to be looked at as a whole.
 
-use crate::checksum::Running;
+use crate::checksum::{Kind, Running};
 use crate::error::Error;
 use crate::format::gzip::{FCOMMENT, FEXTRA, FHCRC, FIXED_HEADER_LEN, FNAME};
 use crate::io::input::Input;
@@ -12,7 +12,7 @@ use crate::io::input::Input;
 /// [`Error::Read`], [`Error::UnexpectedEof`], [`Error::HeaderCrc`].
 pub(super) fn skip(input: &mut Input<'_>) -> Result<usize, Error> {
     let start = input.pos();
-    let mut skipper = Skipper { input, crc: Running::new() };
+    let mut skipper = Skipper { input, crc: Running::new(Kind::Crc32) };
     let flags = skipper.take::<FIXED_HEADER_LEN>()?[3];
     if flags & FEXTRA != 0 {
         let len = u16::from_le_bytes(skipper.take()?);

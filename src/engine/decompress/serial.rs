@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use super::inflate::{MAX_WHOLE_LEN, Sum, inflate};
+use super::inflate::{MAX_WHOLE_LEN, inflate};
 use super::sink::{self, Output, with_output};
 use super::{Format, GzipHeader, Method, Next, Totals, long_header, next, peek_header};
-use crate::checksum::Running;
+use crate::checksum::{Kind, Running};
 use crate::engine::Threads;
 use crate::error::Error;
 use crate::format::gzip::{TRAILER_LEN, Trailer};
@@ -61,7 +61,7 @@ fn member(
     };
     totals.begin_part(Method::Deflated, header_len + TRAILER_LEN, mtime);
     let likely_len = likely_len(input).or(expects_small.then_some(0));
-    let data = inflate(input, output, Sum::Crc(Running::new()), likely_len)?;
+    let data = inflate(input, output, Running::new(Kind::Crc32), likely_len)?;
     let trailer = input.peek_at_least(TRAILER_LEN).map_err(Error::Read)?;
     let trailer = Trailer::read(trailer).ok_or(Error::UnexpectedEof)?;
     input.consume(TRAILER_LEN);

@@ -7,10 +7,10 @@ use std::io::Write;
 
 use memchr::memmem;
 
-use super::inflate::{MAX_WHOLE_LEN, Sum, inflate};
+use super::inflate::{MAX_WHOLE_LEN, inflate};
 use super::sink::{self, Output, with_output};
 use super::{Method, Next, Tail, Totals};
-use crate::checksum::Running;
+use crate::checksum::{Kind, Running};
 use crate::engine::Threads;
 use crate::error::Error;
 use crate::format::zip::read::{self, DESCRIPTOR_MAGIC, Entry, LOCAL_MAGIC, MAX_DESCRIPTOR_LEN, Sizes};
@@ -62,7 +62,7 @@ fn inflated(input: &mut Input<'_>, output: &mut Output<'_, '_>, entry: &Entry) -
     let start = input.pos();
     let likely_len = usize::try_from(entry.sizes.data_len).ok();
     let likely_len = likely_len.filter(|len| *len <= MAX_WHOLE_LEN && !entry.has_descriptor);
-    let data = inflate(input, output, Sum::Crc(Running::new()), likely_len)?;
+    let data = inflate(input, output, Running::new(Kind::Crc32), likely_len)?;
     Ok(Sizes { crc: data.sum, packed_len: input.pos() - start, data_len: data.len })
 }
 
@@ -112,7 +112,7 @@ struct Copy<'r, 'scope, 'env> {
 
 impl<'r, 'scope, 'env> Copy<'r, 'scope, 'env> {
     fn new(output: &'r mut Output<'scope, 'env>) -> Copy<'r, 'scope, 'env> {
-        Copy { output, crc: Running::new(), len: 0 }
+        Copy { output, crc: Running::new(Kind::Crc32), len: 0 }
     }
 
     /// Copies up to `len` of the bytes at hand, as many as are good for the cache.

@@ -2,15 +2,13 @@
 
 use std::io::Write;
 
-use super::inflate::{Sum, inflate};
+use super::inflate::inflate;
 use super::sink::with_output;
 use super::{Method, Next, Settings, Totals, tail};
+use crate::checksum::{Kind, Running};
 use crate::error::Error;
+use crate::format::zlib::{HEADER_LEN, TRAILER_LEN};
 use crate::io::input::Input;
-
-const HEADER_LEN: usize = 2;
-/// Bytes of the Adler-32 behind the data.
-const TRAILER_LEN: usize = 4;
 
 /// Decodes the stream at the front of `input`, whose header is known to be all right.
 pub(super) fn run<'env>(
@@ -22,7 +20,7 @@ pub(super) fn run<'env>(
     input.consume(HEADER_LEN);
     totals.begin_part(Method::Deflated, HEADER_LEN + TRAILER_LEN, 0);
     with_output(out, settings.threads, |output| {
-        let data = inflate(input, output, Sum::Adler(libdeflater::Adler32::new()), None)?;
+        let data = inflate(input, output, Running::new(Kind::Adler32), None)?;
         let bytes = input.peek_at_least(TRAILER_LEN).map_err(Error::Read)?;
         let adler = u32::from_be_bytes(*bytes.first_chunk().ok_or(Error::UnexpectedEof)?);
         input.consume(TRAILER_LEN);
