@@ -3,13 +3,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use super::job::{GivenUp, Job, Operand, Outcome};
+use super::local_time;
 use super::operand::SMALL_LEN;
 use super::output::Output;
-use super::report::percent;
+use super::report::percent_saved;
 use super::text;
 use crate::engine::compress::{Source, Totals, compress};
 use crate::error::Error;
@@ -33,8 +31,8 @@ impl Job<'_> {
         let totals = self.settle(operand, &mut output, result)?;
         self.commit(operand, output, None, self.shared.options.keep)?;
         if self.report.is_verbose() {
-            let saved = i128::from(totals.read) - (i128::from(totals.written) - overhead(&header));
-            self.tell(operand, target.as_deref(), &percent(saved, totals.read));
+            let saved = percent_saved(totals.read, totals.written, overhead(&header));
+            self.tell(operand, target.as_deref(), &saved);
         }
         Ok(())
     }
@@ -89,7 +87,7 @@ impl Job<'_> {
         }
         if let Some(mtime) = operand.input.mtime().filter(|_| options.times != Some(false)) {
             if is_zip {
-                header.utc_offset = utc_offset(mtime);
+                header.utc_offset = local_time(mtime).offset().seconds();
                 header.mtime = mtime;
             } else if matches!(u32::try_from(mtime), Ok(1..)) {
                 header.mtime = mtime;
@@ -105,13 +103,7 @@ impl Job<'_> {
 }
 
 /// Bytes of a member's header and trailer, which do not count against the ratio.
-fn overhead(header: &NewHeader) -> i128 {
+fn overhead(header: &NewHeader) -> u64 {
     let name_len = header.name.as_ref().map_or(0, |name| name.len() + 1);
-    (FIXED_HEADER_LEN + name_len + TRAILER_LEN) as i128
-}
-
-/// How far local time was ahead of UTC at `time`, in seconds.
-fn utc_offset(time: i64) -> i32 {
-    let time = Timestamp::from_second(time).unwrap_or_default();
-    time.to_zoned(TimeZone::system()).offset().seconds()
+    (FIXED_HEADER_LEN + name_len + TRAILER_LEN) as u64
 }

@@ -8,7 +8,7 @@ use super::args::{Mode, Verbosity};
 use super::job::{GivenUp, Job, Operand, Outcome};
 use super::list::Row;
 use super::operand::SMALL_LEN;
-use super::report::percent;
+use super::report::percent_saved;
 use super::text;
 use crate::engine::decompress::{Header, Settings, Tail, Totals, decompress, first_header};
 use crate::error::Error;
@@ -99,13 +99,11 @@ impl Job<'_> {
         if let Some(len) = header.extra_len.filter(|_| self.report.is_verbose()) {
             self.report.remark(&format!("{}: extra field of {len} bytes ignored", operand.name));
         }
-        let restores = self.shared.options.names == Some(true);
-        let target = match (target, operand.path, &header.name) {
-            (Some(_), Some(path), Some(stored)) if restores && names::restored(path, stored).is_some() => {
-                names::restored(path, stored)
-            }
-            (target, ..) => target,
+        let restored = match (operand.path, self.stored_name(&header)) {
+            (Some(path), Some(stored)) => names::restored(path, stored),
+            _ => None,
         };
+        let target = target.map(|target| restored.unwrap_or(target));
         let (mut output, target) = self.output(operand, target)?;
         if self.shared.options.mode != Mode::List {
             self.announce(operand);
@@ -140,17 +138,14 @@ impl Job<'_> {
             Mode::Test if operand.path.is_none() && totals.tail != Tail::Clean => {}
             Mode::Test if self.report.is_verbose() => self.report.say(" OK\n"),
             Mode::Decompress if self.report.is_verbose() && operand.path.is_some() => {
-                let saved =
-                    i128::from(totals.written) - (i128::from(totals.read) - i128::from(totals.overhead));
-                self.tell(operand, target, &percent(saved, totals.written));
+                self.tell(operand, target, &percent_saved(totals.written, totals.read, totals.overhead));
             }
             _ => {}
         }
     }
 
     fn list(&mut self, operand: &Operand<'_>, header: &Header, totals: Totals) {
-        let stored = header.name.as_deref().filter(|_| self.shared.options.names == Some(true));
-        let name = match (operand.path, stored) {
+        let name = match (operand.path, self.stored_name(header)) {
             (_, Some(stored)) => text::of_bytes(match names::base(stored) {
                 b"" => stored,
                 base => base,
@@ -173,15 +168,14 @@ impl Job<'_> {
         });
     }
 
+    /// The stored name, if it is to be restored.
+    fn stored_name<'h>(&self, header: &'h Header) -> Option<&'h [u8]> {
+        header.name.as_deref().filter(|_| self.shared.options.names == Some(true))
+    }
+
     /// The stored time, if it is to be restored.
     fn stored_time(&self, totals: Totals) -> Option<u32> {
         Some(totals.mtime).filter(|mtime| *mtime != 0 && self.shared.options.times == Some(true))
-    }
-
-    /// The name of what is inside `path`, as its suffix tells.
-    fn strip(&self, path: &Path) -> Option<PathBuf> {
-        // Whoever walks through folders does not expect archives to be taken apart.
-        self.shared.suffix.strip(path, !self.shared.options.recurses)
     }
 
     /// The name of the output file, if there is to be one.
@@ -189,7 +183,7 @@ impl Job<'_> {
         let Some(path) = operand.path.filter(|_| !self.shared.options.to_stdout) else { return Ok(None) };
         let is_made = self.shared.options.mode == Mode::Decompress;
         let recurses = self.shared.options.recurses;
-        match self.strip(path) {
+        match self.shared.strip(path) {
             Some(target) => Ok(Some(target).filter(|_| is_made)),
             // Any name will do for testing and listing, but a walk through folders looks at the
             // same files as it would for decompression.

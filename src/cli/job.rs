@@ -1,6 +1,6 @@
 //! A job: the work on some of a call's items, and what it leaves to be printed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::Options;
 use super::list::Row;
@@ -17,6 +17,14 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) recipe: Recipe,
     pub(super) suffix: Suffix,
+}
+
+impl Shared {
+    /// The name of what is inside `path`, as its suffix tells.
+    pub(super) fn strip(&self, path: &Path) -> Option<PathBuf> {
+        // Whoever walks through folders does not expect archives to be taken apart.
+        self.suffix.strip(path, !self.options.recurses)
+    }
 }
 
 /// Why an operand was given up; the report has been made.

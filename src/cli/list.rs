@@ -1,9 +1,7 @@
 //! The table that `-l` prints.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
-use super::report::percent;
+use super::local_time;
+use super::report::percent_saved;
 
 /// One row of the table.
 pub(super) struct Row {
@@ -73,14 +71,13 @@ impl Table {
 }
 
 fn columns(packed_len: u64, overhead: u64, data_len: u64, name: &str) -> String {
-    let saved = i128::from(data_len) - (i128::from(packed_len) - i128::from(overhead));
-    format!("{packed_len:19} {data_len:19} {} {name}\n", percent(saved, data_len))
+    let saved = percent_saved(data_len, packed_len, overhead);
+    format!("{packed_len:19} {data_len:19} {saved} {name}\n")
 }
 
 /// Local time, as `ls` shows it: "Mar  5 06:07".
 fn date(time: i64) -> String {
-    let time = Timestamp::from_second(time).unwrap_or_default();
-    time.to_zoned(TimeZone::system()).strftime("%b %e %H:%M").to_string()
+    local_time(time).strftime("%b %e %H:%M").to_string()
 }
 
 #[cfg(test)]

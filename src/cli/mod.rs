@@ -26,6 +26,9 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
 use args::{Environment, Request, UsageError};
 pub use report::ExitStatus;
 use session::Session;
@@ -43,6 +46,11 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
         Ok(Request::Print(text)) => print(&program, &text),
         Err(error) => refuse(&program, &error),
     }
+}
+
+/// `time`, in seconds since 1970, where the user is.
+fn local_time(time: i64) -> Zoned {
+    Timestamp::from_second(time).unwrap_or_default().to_zoned(TimeZone::system())
 }
 
 fn print(program: &str, text: &str) -> ExitStatus {

@@ -132,8 +132,14 @@ pub(super) fn speak(text: &[u8]) {
     let _ = io::stderr().write_all(text);
 }
 
+/// The part of `data_len` bytes that compression saved, as gzip prints it: `overhead`, the bytes of
+/// header and trailer, does not count against it.
+pub(super) fn percent_saved(data_len: u64, packed_len: u64, overhead: u64) -> String {
+    percent(i128::from(data_len) - (i128::from(packed_len) - i128::from(overhead)), data_len)
+}
+
 /// The part of `whole` that `saved` is, as gzip prints it.
-pub(super) fn percent(saved: i128, whole: u64) -> String {
+fn percent(saved: i128, whole: u64) -> String {
     let ratio = if whole == 0 { 0.0 } else { 100.0 * saved as f64 / whole as f64 };
     format!("{ratio:5.1}%")
 }

@@ -207,7 +207,7 @@ impl Company<'_> {
         let becomes = match options.mode {
             // The name will be found inside the file.
             Mode::Decompress if options.names == Some(true) => return Some(false),
-            Mode::Decompress => self.shared.suffix.strip(path, !options.recurses),
+            Mode::Decompress => self.shared.strip(path),
             _ => Some(self.shared.suffix.append(path)).filter(|path| !names::is_too_long(path)),
         };
         let (device, inode) = self.folder_of(path)?;
