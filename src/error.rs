@@ -12,8 +12,10 @@ pub enum Error {
     Write(io::Error),
     /// The output file cannot be created.
     Create(io::Error),
-    /// A mapped input file became shorter while it was read.
+    /// The input file became shorter while it was read.
     Shrank,
+    /// An input file that was to be replaced has more data now than were read.
+    Grew,
     /// The input does not begin with a gzip header.
     NotGzip,
     /// The input ends inside a member.
@@ -110,6 +112,7 @@ impl fmt::Display for Error {
         match self {
             Error::Read(e) | Error::Create(e) | Error::Write(e) => f.write_str(&os_text(e)),
             Error::Shrank => f.write_str("file became shorter while it was read"),
+            Error::Grew => f.write_str("file grew while it was read -- unchanged"),
             Error::NotGzip => f.write_str("not in gzip format"),
             Error::UnexpectedEof => f.write_str("unexpected end of file"),
             Error::Violated => f.write_str("invalid compressed data--format violated"),

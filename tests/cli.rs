@@ -13,6 +13,7 @@ mod cli {
     mod endings;
     mod environment;
     mod formats;
+    mod growing;
     mod kinds;
     mod list;
     mod many;
@@ -20,5 +21,6 @@ mod cli {
     mod overwrite;
     mod pigz;
     mod recursive;
+    mod refusals;
     mod verbose;
 }

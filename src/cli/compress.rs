@@ -12,7 +12,6 @@ use super::text;
 use crate::engine::compress::{Source, Totals, compress};
 use crate::error::Error;
 use crate::format::gzip::{FIXED_HEADER_LEN, NewHeader, TRAILER_LEN};
-use crate::io::source::Input;
 use crate::plan::recipe::Format;
 
 impl Job<'_> {
@@ -24,10 +23,10 @@ impl Job<'_> {
                 Some(self.shared.suffix.append(path))
             }
         };
-        let header = self.new_header(operand);
         let (mut output, target) = self.output(operand, target)?;
         self.announce(operand);
-        let result = self.encode(&operand.input, &header, &mut output);
+        let header = self.new_header(operand);
+        let result = self.encode(operand, &header, &mut output);
         let totals = self.settle(operand, &mut output, result)?;
         self.commit(operand, output, None, self.shared.options.keep)?;
         if self.report.is_verbose() {
@@ -52,7 +51,13 @@ impl Job<'_> {
         }
     }
 
-    fn encode(&self, input: &Input, header: &NewHeader, output: &mut Output<'_>) -> Result<Totals, Error> {
+    fn encode(
+        &mut self,
+        operand: &Operand<'_>,
+        header: &NewHeader,
+        output: &mut Output<'_>,
+    ) -> Result<Totals, Error> {
+        let input = &operand.input;
         let mut reader = input.reader();
         // Small files are read to their end, whatever their length is said to be: in /proc and
         // /sys it is not the truth.
@@ -63,9 +68,18 @@ impl Job<'_> {
         let is_file = matches!(source, Source::File { .. });
         let out = output.writer().expect("compressed data go somewhere");
         let totals = compress(source, out, &self.shared.recipe, header, self.threads)?;
+        let end = input.start + totals.read;
         if is_file {
-            input.leave_at(input.start + totals.read);
+            input.leave_at(end);
         }
+        if input.regular_len().is_some_and(|len| len > 0 && len != totals.read) {
+            self.report.say(&format!(
+                "{}: {}: file size changed while zipping\n",
+                self.report.program(),
+                operand.name
+            ));
+        }
+        self.demand_whole(operand, end)?;
         Ok(totals)
     }
 

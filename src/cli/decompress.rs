@@ -108,11 +108,20 @@ impl Job<'_> {
         if self.shared.options.mode != Mode::List {
             self.announce(operand);
         }
-        let result = decompress(bytes, output.writer(), settings).and_then(|totals| match totals.tail {
-            Tail::Left => copy_rest(bytes, output.writer()).map(|()| totals),
-            // The input would be removed, with all that is not in the output.
-            Tail::Entries if target.is_some() => Err(Error::ZipEntries),
-            _ => Ok(totals),
+        let result = decompress(bytes, output.writer(), settings).and_then(|mut totals| {
+            match totals.tail {
+                Tail::Left => {
+                    let len = copy_rest(bytes, output.writer())?;
+                    totals.read += len;
+                    totals.written += len;
+                }
+                // The input would be removed, with all that is not in the output.
+                Tail::Entries if target.is_some() => return Err(Error::ZipEntries),
+                _ => {}
+            }
+            let Input { metadata, start, .. } = &operand.input;
+            self.demand_whole(operand, metadata.len().max(start + bytes.pos()))?;
+            Ok(totals)
         });
         let result = if shrank() { Err(Error::Shrank) } else { result };
         let totals = self.settle(operand, &mut output, result)?;
@@ -157,7 +166,7 @@ impl Job<'_> {
             Some(time) => i64::from(time),
             None => operand.input.mtime().unwrap_or_default(),
         };
-        self.done.rows.push(Row {
+        self.voice.add_row(Row {
             method: totals.method.name(),
             packed_len: totals.read,
             overhead: totals.overhead,
@@ -242,15 +251,16 @@ enum Content {
     Stream(Vec<u8>),
 }
 
-/// Copies all that is left of `bytes` as it is.
-fn copy_rest(bytes: &mut input::Input<'_>, mut out: Option<&mut (dyn Write + Send)>) -> Result<(), Error> {
+/// Copies all that is left of `bytes` as it is and returns how much that was.
+fn copy_rest(bytes: &mut input::Input<'_>, mut out: Option<&mut (dyn Write + Send)>) -> Result<u64, Error> {
+    let start = bytes.pos();
     loop {
         if let Some(out) = &mut out {
             out.write_all(bytes.peek()).map_err(Error::Write)?;
         }
         bytes.consume(bytes.peek().len());
         if !bytes.fill().map_err(Error::Read)? {
-            return Ok(());
+            return Ok(bytes.pos() - start);
         }
     }
 }

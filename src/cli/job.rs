@@ -1,11 +1,11 @@
 //! A job: the work on some of a call's items, and what it leaves to be printed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::Options;
-use super::list::Row;
 use super::report::{ExitStatus, Report};
-use super::turn::Turn;
+use super::turn::{Part, Turn, Voice};
 use crate::engine::Threads;
 use crate::io::source::Input;
 use crate::plan::names::Suffix;
@@ -46,7 +46,8 @@ pub(super) struct Job<'s> {
     pub(super) shared: &'s Shared,
     pub(super) threads: &'s Threads,
     pub(super) report: Report<'s>,
-    pub(super) turn: Option<Turn<'s>>,
+    /// For standard output; that of `report`.
+    pub(super) voice: Arc<Voice<'s>>,
     /// What became of them.
     pub(super) done: Done,
 }
@@ -55,12 +56,8 @@ pub(super) struct Job<'s> {
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) status: ExitStatus,
-    /// For standard output.
-    pub(super) out: Vec<u8>,
-    /// For stderr.
-    pub(super) said: Vec<u8>,
-    /// For the table of `-l`.
-    pub(super) rows: Vec<Row>,
+    /// What is to be printed.
+    pub(super) parts: Vec<Part>,
     /// Whether standard output takes no more, so that going on is in vain.
     pub(super) has_lost_stdout: bool,
 }
@@ -68,7 +65,8 @@ pub(super) struct Done {
 impl<'s> Job<'s> {
     /// A job on `threads`; one that runs beside others waits for its `turn` to be heard.
     pub(super) fn new(shared: &'s Shared, threads: &'s Threads, turn: Option<Turn<'s>>) -> Job<'s> {
-        let report = Report::new(&shared.program, shared.options.verbosity, turn);
-        Job { shared, threads, report, turn, done: Done::default() }
+        let voice = Arc::new(Voice::new(turn));
+        let report = Report::new(&shared.program, shared.options.verbosity, Arc::clone(&voice));
+        Job { shared, threads, report, voice, done: Done::default() }
     }
 }

@@ -4,6 +4,7 @@ use super::local_time;
 use super::report::percent_saved;
 
 /// One row of the table.
+#[derive(Debug)]
 pub(super) struct Row {
     /// Five characters.
     pub(super) method: &'static str,

@@ -38,7 +38,7 @@ use crate::io::source::{self, Stdout};
 
 /// Runs the program with the arguments `argv`, the program's name first; prints, and returns the exit status.
 pub fn run(mut argv: impl Iterator<Item = OsString>) -> ExitStatus {
-    source::reserve_stderr();
+    source::reserve_standard_streams();
     let typed = argv.next().unwrap_or_default();
     let program = text::of(Path::new(Path::new(&typed).file_name().unwrap_or(OsStr::new("rigz"))));
     match args::parse(&program, Environment::of_process(), argv) {

@@ -38,7 +38,7 @@ impl Job<'_> {
             }
         }
         self.done.status = self.report.status;
-        self.done.said = self.report.into_held();
+        self.done.parts = self.voice.take_held();
         self.done
     }
 
@@ -54,7 +54,8 @@ impl Job<'_> {
     /// Compressed data are not for terminals, in either direction.
     fn refuse_terminal(&mut self) -> Outcome {
         let compresses = self.shared.options.mode == Mode::Compress;
-        let is_terminal = if compresses { source::stdout_is_terminal() } else { self.reads_terminal() };
+        let is_terminal = self.shared.options.presumes_terminal
+            || if compresses { source::stdout_is_terminal() } else { source::stdin_is_terminal() };
         if self.shared.options.force || self.shared.options.mode == Mode::List || !is_terminal {
             return Ok(());
         }
@@ -154,8 +155,7 @@ impl Job<'_> {
         output: &mut Output<'_>,
         result: Result<T, Error>,
     ) -> Outcome<T> {
-        if let (Output::Stdout(stdout), Err(error)) = (&mut *output, &result) {
-            self.done.out = stdout.take_held();
+        if let (Output::Stdout(_), Err(error)) = (&*output, &result) {
             self.done.has_lost_stdout = matches!(error, Error::Write(_));
         }
         let result = result.map_err(|error| match (error, &output) {

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::Mode;
 use super::job::{GivenUp, Job, Operand, Outcome};
@@ -12,6 +14,7 @@ use super::turn::OrderedStdout;
 use crate::error::{Error, os_text};
 use crate::io::output::NewFile;
 use crate::io::{signals, source};
+use crate::plan::names;
 
 /// Where the bytes go.
 pub(super) enum Output<'s> {
@@ -51,8 +54,7 @@ impl<'s> Job<'s> {
             _ if matches!(self.shared.options.mode, Mode::Test | Mode::List) => Ok((Output::Nowhere, None)),
             Some(path) => self.create(operand, path).map(|(output, path)| (output, Some(path))),
             None => {
-                let held = std::mem::take(&mut self.done.out);
-                let opened = OrderedStdout::open(self.turn, held).map_err(Error::Write);
+                let opened = OrderedStdout::open(Arc::clone(&self.voice)).map_err(Error::Write);
                 self.done.has_lost_stdout = opened.is_err();
                 self.judge(operand, "stdout", opened).map(|stdout| (Output::Stdout(stdout), None))
             }
@@ -61,15 +63,12 @@ impl<'s> Job<'s> {
 
     fn create(&mut self, operand: &Operand<'_>, mut path: PathBuf) -> Outcome<(Output<'s>, PathBuf)> {
         let mut created = NewFile::create(&path);
-        if matches!(&created, Err(error) if error.kind() == io::ErrorKind::InvalidFilename)
-            && let Some(shortened) =
-                operand.path.and_then(|path| self.shared.suffix.append_to_shortened(path))
+        let mut was_cut = false;
+        while matches!(&created, Err(error) if error.kind() == io::ErrorKind::InvalidFilename)
+            && let Some(shorter) = self.shorter(operand, &path)
         {
-            // With -v the new name is told at the end.
-            if !self.report.is_verbose() {
-                self.report.remark(&format!("{} compressed to {}", operand.name, text::of(&shortened)));
-            }
-            path = shortened;
+            path = shorter;
+            was_cut = true;
             created = NewFile::create(&path);
         }
         let name = text::of(&path);
@@ -77,8 +76,7 @@ impl<'s> Job<'s> {
             if !self.may_overwrite(&name) {
                 return Err(GivenUp);
             }
-            // A stored name can be the input's own.
-            if fs::symlink_metadata(&path).is_ok_and(|existing| operand.input.is_same_file(&existing)) {
+            if is_own_name(operand, &path) {
                 self.report.failure(&format!("{} and {name} are the same file", operand.name));
                 return Err(GivenUp);
             }
@@ -89,13 +87,26 @@ impl<'s> Job<'s> {
             }
             created = NewFile::create(&path);
         }
-        match created {
-            Ok(file) => Ok((Output::File(file, name), path)),
-            Err(error) => {
-                self.report.error(&name, &Error::Create(error));
-                Err(GivenUp)
-            }
+        let file = created.map_err(|error| {
+            self.report.error(&name, &Error::Create(error));
+            GivenUp
+        })?;
+        if was_cut && self.shared.options.mode == Mode::Decompress {
+            self.report.warning(&format!("{name}: warning, name truncated"));
+        } else if was_cut && !self.report.is_verbose() {
+            // With -v the new name is told at the end.
+            self.report.remark(&format!("{} compressed to {name}", operand.name));
         }
+        Ok((Output::File(file, name), path))
+    }
+
+    /// A shorter name for the output than `path`, which is too long.
+    fn shorter(&self, operand: &Operand<'_>, path: &Path) -> Option<PathBuf> {
+        if self.shared.options.mode == Mode::Decompress {
+            return names::cut(path);
+        }
+        let shorter = operand.path.and_then(|input| self.shared.suffix.append_to_shortened(input));
+        shorter.filter(|shorter| shorter != path)
     }
 
     /// Whether the existing file `name` may be replaced: with `-f`, or if a person says so.
@@ -104,7 +115,8 @@ impl<'s> Job<'s> {
             return true;
         }
         if self.reads_terminal() && !signals::ignores_interrupts() {
-            self.report.take_turn();
+            // If nobody listens any more the answer is not heard either.
+            let _ = self.voice.take_turn();
             self.report.say(&format!(
                 "{}: {name} already exists; do you wish to overwrite (y or n)? ",
                 self.report.program()
@@ -125,6 +137,12 @@ impl<'s> Job<'s> {
         self.shared.options.presumes_terminal || source::stdin_is_terminal()
     }
 
+    /// Fails if the input is to be removed and has data behind `end`, which are not in the output.
+    pub(super) fn demand_whole(&self, operand: &Operand<'_>, end: u64) -> Result<(), Error> {
+        let is_removed = operand.path.is_some() && !self.shared.options.keep && !self.leaves_inputs_alone();
+        if is_removed && operand.input.has_behind(end) { Err(Error::Grew) } else { Ok(()) }
+    }
+
     /// Completes the output; if it is a file, removes the input that it replaces unless that is
     /// `kept`.
     pub(super) fn commit(
@@ -139,21 +157,31 @@ impl<'s> Job<'s> {
             Output::Nowhere => Ok(()),
             Output::Stdout(mut stdout) => {
                 let result = if synchronize { stdout.synchronize() } else { Ok(()) };
-                self.done.out = stdout.take_held();
                 self.judge(operand, "stdout", result.map_err(Error::Write))
             }
             Output::File(file, name) => {
-                let committed =
-                    file.commit(&operand.input.metadata, mtime, synchronize).map_err(Error::Write);
-                self.judge(operand, &name, committed)?;
-                match operand.path {
-                    Some(path) if !kept => fs::remove_file(path).map_err(|error| {
-                        self.report.failure(&format!("{}: {}", operand.name, os_text(&error)));
-                        GivenUp
-                    }),
-                    _ => Ok(()),
+                for error in file.adopt(&operand.input.metadata, mtime) {
+                    self.report.warning(&format!("{name}: {}", os_text(&error)));
                 }
+                self.judge(operand, &name, file.commit(synchronize).map_err(Error::Write))?;
+                if let Some(path) = operand.path.filter(|_| !kept)
+                    && let Err(error) = fs::remove_file(path)
+                {
+                    self.report.warning(&format!("{}: {}", operand.name, os_text(&error)));
+                }
+                Ok(())
             }
         }
     }
+}
+
+/// Whether `path` is the very name of the input, as a stored name can be. Another name of the same
+/// file is not: it can go.
+fn is_own_name(operand: &Operand<'_>, path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|existing| {
+        // File systems that ignore case know one name by several.
+        let has_other_name =
+            existing.nlink() > 1 && operand.path.and_then(Path::file_name) != path.file_name();
+        operand.input.is_same_file(&existing) && !has_other_name
+    })
 }

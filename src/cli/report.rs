@@ -1,10 +1,11 @@
 //! What is said on stderr, and the exit status that follows from it.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::args::Verbosity;
 use super::text;
-use super::turn::Turn;
+use super::turn::Voice;
 use crate::error::Error;
 
 /// How a run ended; the worse of two wins: ok < warning < error.
@@ -35,14 +36,13 @@ pub(super) struct Report<'s> {
     program: &'s str,
     verbosity: Verbosity,
     pub(super) status: ExitStatus,
-    /// Whose turn is waited for, and what is held back until then.
-    held: Option<(Turn<'s>, Vec<u8>)>,
+    voice: Arc<Voice<'s>>,
 }
 
 impl<'s> Report<'s> {
-    /// A report that is heard at once or, if there is a `turn`, when that has come.
-    pub(super) fn new(program: &'s str, verbosity: Verbosity, turn: Option<Turn<'s>>) -> Report<'s> {
-        Report { program, verbosity, status: ExitStatus::Ok, held: turn.map(|turn| (turn, Vec::new())) }
+    /// A report that is made with `voice`.
+    pub(super) fn new(program: &'s str, verbosity: Verbosity, voice: Arc<Voice<'s>>) -> Report<'s> {
+        Report { program, verbosity, status: ExitStatus::Ok, voice }
     }
 
     pub(super) fn program(&self) -> &str {
@@ -55,22 +55,6 @@ impl<'s> Report<'s> {
 
     pub(super) fn is_quiet(&self) -> bool {
         self.verbosity == Verbosity::Quiet
-    }
-
-    /// Waits for this report's turn. From then on it is heard at once, if anybody listens at all.
-    pub(super) fn take_turn(&mut self) {
-        if let Some((turn, text)) = self.held.take() {
-            if turn.wait() {
-                speak(&text);
-            } else {
-                self.held = Some((turn, text));
-            }
-        }
-    }
-
-    /// What is still held back.
-    pub(super) fn into_held(self) -> Vec<u8> {
-        self.held.map(|(_, text)| text).unwrap_or_default()
     }
 
     /// The operand `name` failed.
@@ -119,11 +103,7 @@ impl<'s> Report<'s> {
 
     /// Prints `text` as it is.
     pub(super) fn say(&mut self, text: &str) {
-        let bytes = text::to_bytes(text);
-        match &mut self.held {
-            Some((_, held)) => held.extend_from_slice(&bytes),
-            None => speak(&bytes),
-        }
+        self.voice.say(&text::to_bytes(text));
     }
 }
 

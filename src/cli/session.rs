@@ -11,17 +11,19 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::{Mode, Options};
 use super::job::{Done, Job, Shared};
 use super::list::Table;
 use super::report::{ExitStatus, Report, speak};
 use super::text;
-use super::turn::{Order, Turn};
+use super::turn::{Order, Part, Turn, Voice};
 use super::walk::{Depth, Item, Items};
 use crate::engine::{Threads, ordered};
 use crate::error::Error;
 use crate::format::gzip::{self, Header};
+use crate::io::close::close_stdout;
 use crate::io::source::Stdout;
 use crate::plan::names;
 use crate::plan::recipe::Recipe;
@@ -53,13 +55,17 @@ impl Session {
         if self.work(operands, &mut printer).is_ok() && has_totals {
             printer.totals();
         }
-        printer.report.status
+        printer.finish()
     }
 
     fn work(&self, operands: Vec<OsString>, printer: &mut Printer<'_>) -> Result<(), Stop> {
         let options = &self.shared.options;
         let has_several = options.recurses || operands.len() > 1;
-        let depth = Depth { recurses: options.recurses, follows_links: options.follows_links() };
+        let depth = Depth {
+            recurses: options.recurses,
+            follows_links: options.follows_links(),
+            replaces: !options.leaves_inputs_alone(),
+        };
         let mut items = Items::new(operands, depth);
         while let Some(item) = items.next() {
             if let Item::Folder(folder) = item {
@@ -245,21 +251,26 @@ struct Printer<'s> {
 impl<'s> Printer<'s> {
     fn new(shared: &'s Shared) -> Printer<'s> {
         let verbosity = shared.options.verbosity;
-        let report = Report::new(&shared.program, verbosity, None);
+        let report = Report::new(&shared.program, verbosity, Arc::new(Voice::new(None)));
         let table = Table::new(report.is_verbose(), !report.is_quiet());
         Printer { report, table }
     }
 
     fn print(&mut self, done: Done) -> Result<(), Stop> {
         self.report.note(done.status);
-        let written = self.write(&done.out);
-        speak(&done.said);
-        written?;
-        for row in &done.rows {
-            let text = self.table.row(row);
-            self.write(&text::to_bytes(&text))?;
+        let mut written = Ok(());
+        for part in done.parts {
+            match part {
+                Part::Stderr(text) => speak(&text),
+                _ if written.is_err() => {}
+                Part::Stdout(bytes) => written = self.write(&bytes),
+                Part::Row(row) => {
+                    let text = self.table.row(&row);
+                    written = self.write(&text::to_bytes(&text));
+                }
+            }
         }
-        if done.has_lost_stdout { Err(Stop) } else { Ok(()) }
+        if done.has_lost_stdout { Err(Stop) } else { written }
     }
 
     fn totals(&mut self) {
@@ -267,6 +278,14 @@ impl<'s> Printer<'s> {
             // The failure is in the report; there is nothing left to stop.
             let _ = self.write(totals.as_bytes());
         }
+    }
+
+    /// Closes standard output and returns how it all ended.
+    fn finish(mut self) -> ExitStatus {
+        if let Err(error) = close_stdout() {
+            self.report.error("stdout", &Error::Write(error));
+        }
+        self.report.status
     }
 
     /// Writes to standard output.

@@ -1,7 +1,9 @@
 //! From the operands to single files: `-` and, with `-r`, folders and all that is in them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::vec;
 
@@ -28,6 +30,8 @@ pub(super) struct Depth {
     pub(super) recurses: bool,
     /// Whether symbolic links lead into them.
     pub(super) follows_links: bool,
+    /// Whether what is in them is replaced, so that it is gone when links lead there once more.
+    pub(super) replaces: bool,
 }
 
 /// The items of all operands.
@@ -36,6 +40,8 @@ pub(super) struct Items {
     depth: Depth,
     /// The folder that is being walked.
     walk: Option<walkdir::IntoIter>,
+    /// Device and inode of folders that were entered, if none is to be entered twice.
+    entered: BTreeSet<(u64, u64)>,
     /// An item that was looked at and not taken.
     ahead: Option<Item>,
 }
@@ -46,7 +52,7 @@ impl Items {
         if operands.is_empty() {
             operands.push("-".into());
         }
-        Items { operands: operands.into_iter(), depth, walk: None, ahead: None }
+        Items { operands: operands.into_iter(), depth, walk: None, entered: BTreeSet::new(), ahead: None }
     }
 
     fn is_folder(&self, path: &Path) -> bool {
@@ -56,9 +62,18 @@ impl Items {
 
     /// The next item of the folder that is being walked.
     fn walked(&mut self) -> Option<Item> {
-        for entry in self.walk.as_mut()? {
+        let walk = self.walk.as_mut()?;
+        while let Some(entry) = walk.next() {
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if self.depth.replaces
+                        && self.depth.follows_links
+                        && let Ok(metadata) = entry.metadata()
+                        && !self.entered.insert((metadata.dev(), metadata.ino()))
+                    {
+                        walk.skip_current_dir();
+                    }
+                }
                 Ok(entry) => return Some(Item::File(entry.into_path())),
                 Err(error) => {
                     let path = error.path().unwrap_or(Path::new("")).to_owned();

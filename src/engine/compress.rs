@@ -10,7 +10,8 @@
 //! that is modified meanwhile cannot make a member that contradicts its own trailer. A map would
 //! not be faster (docs/notes/optimizations.md, row S2).
 //! Streams are read by the caller's thread, which looks one byte ahead to know the last chunk; so
-//! are files where the data say where chunks end.
+//! are files where the data say where chunks end, and the last chunk of every file: it ends where
+//! the file ends when it is read, for files grow while they are compressed.
 //!
 //! Who owns a buffer: an input buffer belongs to the chunk, from the reader (or worker) that
 //! fills it to the worker that encoded it; an output buffer to its worker, then to the writer.
@@ -37,13 +38,13 @@ use crate::plan::recipe::{Container, Recipe};
 
 /// Where the data come from.
 pub enum Source<'a> {
-    /// `len` bytes of a regular file from `start` on.
+    /// A regular file from `start` to its end.
     File {
         /// The open file.
         file: &'a File,
         /// Offset of the first byte.
         start: u64,
-        /// Number of bytes.
+        /// Number of bytes, at least: the file must not get shorter, but may grow.
         len: u64,
     },
     /// Whatever can only be read in order.
@@ -152,10 +153,12 @@ impl<'a> Chunker<'a> {
         let window_len = self.pos.min(self.recipe.window_len as u64) as usize;
         let mut cuts = Vec::new();
         let (place, data_len) = match &self.source {
-            Source::File { file, start, len } if self.recipe.cuts != Cuts::Content => {
-                let (left, wanted) = (*len - self.pos, self.recipe.cuts.max_len(self.pos) as u64);
-                self.is_done = left <= wanted;
-                (Place::InFile(file, *start + self.pos - window_len as u64), left.min(wanted) as usize)
+            Source::File { file, start, len }
+                if self.recipe.cuts != Cuts::Content
+                    && len.saturating_sub(self.pos) > self.recipe.cuts.max_len(self.pos) as u64 =>
+            {
+                let data_len = self.recipe.cuts.max_len(self.pos);
+                (Place::InFile(file, *start + self.pos - window_len as u64), data_len)
             }
             Source::File { .. } | Source::Stream(_) => {
                 let (buf, data_len) = self.read(window_len, &mut cuts)?;
@@ -174,12 +177,13 @@ impl<'a> Chunker<'a> {
         let mut buf = buffer(limit + 1);
         let mut filled = self.carried.len();
         buf[..filled].copy_from_slice(&self.carried);
+        // Nothing is carried over from chunks that were read elsewhere.
+        let begin = self.pos - window_len as u64;
         let mut scanner = (self.recipe.cuts == Cuts::Content).then(Scanner::default);
         let end = loop {
             let step_len = if scanner.is_some() { SEARCH_STEP_LEN } else { limit + 1 };
             let goal = (filled + step_len).min(limit + 1);
-            let pos = self.pos + (filled - window_len) as u64;
-            filled = self.source.fill(&mut buf[..goal], filled, pos)?;
+            filled = self.source.fill(&mut buf[..goal], filled, begin + filled as u64)?;
             // A cut has something behind it, so the last byte is left out.
             let data = &buf[window_len..filled.max(window_len + 1) - 1];
             if let Some(len) = scanner.as_mut().and_then(|scanner| scanner.scan(data, cuts)) {
@@ -206,11 +210,25 @@ impl Source<'_> {
         match self {
             Source::Stream(reader) => fill(reader, buf, filled).map_err(Error::Read),
             Source::File { file, start, len } => {
-                let wanted = (buf.len() - filled).min(usize::try_from(*len - pos).unwrap_or(usize::MAX));
-                read_at(file, &mut buf[filled..filled + wanted], *start + pos)?;
-                Ok(filled + wanted)
+                let mut reader = ReaderAt { file, offset: *start + pos };
+                let end = fill(&mut reader, buf, filled).map_err(Error::Read)?;
+                if end < buf.len() && reader.offset < *start + *len { Err(Error::Shrank) } else { Ok(end) }
             }
         }
+    }
+}
+
+/// Reads `file` from `offset` on and leaves its own offset alone.
+struct ReaderAt<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for ReaderAt<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read_at(buf, self.offset)?;
+        self.offset += len as u64;
+        Ok(len)
     }
 }
 

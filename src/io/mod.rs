@@ -1,6 +1,7 @@
 //! Files, pipes, maps, attributes and signals: everything that touches the system.
 
 pub mod attributes;
+pub mod close;
 pub mod input;
 pub mod map;
 pub mod output;

@@ -2,13 +2,14 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::stdio::{stderr, stdin, stdout};
 
 /// What a pipe is asked to hold. The default of 64 KiB wakes both ends too often; this is also
 /// the most that users without privileges get.
@@ -42,16 +43,17 @@ impl Input {
 
     /// Standard input.
     pub fn stdin() -> io::Result<Input> {
-        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        fail_if_closed(stdin())?;
+        let file = File::from(stdin().try_clone_to_owned()?);
         let metadata = file.metadata()?;
         let start = if metadata.is_file() { (&file).stream_position()? } else { 0 };
-        widen_pipe(&file, &metadata);
+        widen_pipe(stdin());
         Ok(Input { file, metadata, start })
     }
 
     /// A reader of whatever comes next.
     pub fn reader(&self) -> Patient<'_> {
-        Patient(&self.file)
+        Patient(self.file.as_fd())
     }
 
     /// Whether `metadata` is that of the same file.
@@ -62,6 +64,11 @@ impl Input {
     /// Bytes from `start` to the end, if this is a regular file.
     pub fn regular_len(&self) -> Option<u64> {
         self.metadata.is_file().then(|| self.metadata.len().saturating_sub(self.start))
+    }
+
+    /// Whether this is a regular file that has bytes behind `offset` by now.
+    pub fn has_behind(&self, offset: u64) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > offset)
     }
 
     /// The modification time in seconds since 1970, of regular files only.
@@ -77,70 +84,55 @@ impl Input {
     }
 }
 
-/// Asks the system for a larger pipe; a refusal does no harm.
-fn widen_pipe(file: &File, metadata: &Metadata) {
-    if metadata.file_type().is_fifo() {
-        let _ = rustix::pipe::fcntl_setpipe_size(file, PIPE_LEN);
-    }
+/// Asks the system for a larger pipe, if this is one; a refusal does no harm.
+fn widen_pipe(fd: BorrowedFd<'_>) {
+    let _ = rustix::pipe::fcntl_setpipe_size(fd, PIPE_LEN);
 }
 
-/// A file that is waited for where its owner has made it non-blocking.
+/// A descriptor that is waited for where its owner has made it non-blocking.
 ///
 /// Such descriptors are inherited; a program that takes "not now" for an error fails depending
 /// on how fast its neighbours are.
-pub struct Patient<'a>(pub &'a File);
+pub struct Patient<'a>(BorrowedFd<'a>);
 
 impl Patient<'_> {
-    fn wait(&self, events: PollFlags) -> io::Result<()> {
-        match poll(&mut [PollFd::new(self.0, events)], None) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+    fn until_done(
+        &self,
+        events: PollFlags,
+        mut act: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
+    ) -> io::Result<usize> {
+        loop {
+            match act(self.0) {
+                Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&self.0, events)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                result => return Ok(result?),
+            }
         }
     }
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.0.read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollFlags::IN)?,
-                result => return result,
-            }
-        }
-    }
-}
-
-impl Write for Patient<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.0.write(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(PollFlags::OUT)?,
-                result => return result,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.until_done(PollFlags::IN, |fd| rustix::io::read(fd, &mut *buf))
     }
 }
 
 /// Standard output, unbuffered.
-pub struct Stdout(File);
+pub struct Stdout(());
 
 impl Stdout {
-    /// Opens it; fails if it is closed.
+    /// Makes it ready; fails if it is closed.
     pub fn open() -> io::Result<Stdout> {
-        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        if let Ok(metadata) = file.metadata() {
-            widen_pipe(&file, &metadata);
-        }
-        Ok(Stdout(file))
+        fail_if_closed(stdout())?;
+        widen_pipe(stdout());
+        Ok(Stdout(()))
     }
 
     /// Waits until what was written is on its device. Pipes and terminals have none, which is no error.
     pub fn synchronize(&self) -> io::Result<()> {
-        match rustix::fs::fdatasync(&self.0) {
+        match rustix::fs::fdatasync(stdout()) {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -149,7 +141,7 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Patient(&self.0).write(buf)
+        Patient(stdout()).until_done(PollFlags::OUT, |fd| rustix::io::write(fd, buf))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -157,26 +149,35 @@ impl Write for Stdout {
     }
 }
 
-/// Makes sure that messages cannot end up in a file: where standard error is closed, the next file
-/// to be opened would take its place. What is said then goes nowhere.
-pub fn reserve_stderr() {
-    if rustix::io::fcntl_getfd(rustix::stdio::stderr()) == Err(Errno::BADF)
-        && let Ok(nowhere) = OpenOptions::new().write(true).open("/dev/null")
-    {
-        // Where there is no /dev/null there is nothing better to be done.
-        let _ = rustix::stdio::dup2_stderr(&nowhere);
-        if nowhere.as_raw_fd() == libc::STDERR_FILENO {
-            std::mem::forget(nowhere);
+/// Makes sure that no file which is opened later takes the place of a closed standard stream:
+/// answers would be read from it, and data and messages written into it. What takes their place
+/// can be neither read nor written, and is known as closed to this module.
+pub fn reserve_standard_streams() {
+    // The lowest free number is given out first.
+    for fd in [stdin(), stdout(), stderr()] {
+        if rustix::io::fcntl_getfd(fd) == Err(Errno::BADF)
+            && let Ok(placeholder) = rustix::fs::open("/", OFlags::PATH, Mode::empty())
+            && placeholder.as_raw_fd() == fd.as_raw_fd()
+        {
+            std::mem::forget(placeholder);
         }
     }
 }
 
+/// Fails if the standard stream `fd` was closed when the program began.
+fn fail_if_closed(fd: BorrowedFd<'_>) -> io::Result<()> {
+    if rustix::fs::fcntl_getfl(fd)?.contains(OFlags::PATH) {
+        return Err(Errno::BADF.into());
+    }
+    Ok(())
+}
+
 /// Whether standard input is a terminal.
 pub fn stdin_is_terminal() -> bool {
-    io::stdin().is_terminal()
+    stdin().is_terminal()
 }
 
 /// Whether standard output is a terminal.
 pub fn stdout_is_terminal() -> bool {
-    io::stdout().is_terminal()
+    stdout().is_terminal()
 }

@@ -121,6 +121,14 @@ pub fn is_too_long(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.len() > MAX_NAME_LEN)
 }
 
+/// `path` with its file name cut at the end: to the length that most file systems take, or by
+/// one byte for those that take less. `None` if too little of it is left.
+pub fn cut(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.as_bytes();
+    let len = MAX_NAME_LEN.min(name.len() - 1);
+    (len > 0).then(|| path.with_file_name(OsStr::from_bytes(&name[..len])))
+}
+
 /// The last component of a stored name; empty if there is none.
 pub fn base(stored: &[u8]) -> &[u8] {
     stored.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
@@ -179,6 +187,14 @@ mod tests {
         assert_eq!(shortened(&"b".repeat(255)), Some(format!("{}.gz", "b".repeat(252)).into()));
         assert_eq!(shortened(&"b".repeat(252)), None);
         assert_eq!(shortened(&".".repeat(255)), None);
+    }
+
+    #[test]
+    fn stored_names_that_are_too_long_are_cut_at_the_end() {
+        let cut = |name: &str| cut(Path::new(name));
+        assert_eq!(cut(&format!("d/{}", "a".repeat(300))), Some(format!("d/{}", "a".repeat(255)).into()));
+        assert_eq!(cut(&format!("d/{}", "a".repeat(255))), Some(format!("d/{}", "a".repeat(254)).into()));
+        assert_eq!(cut("d/a"), None);
     }
 
     #[test]

@@ -123,3 +123,16 @@ fn the_other_fields_of_a_header_change_nothing() {
     dir.rigz(["-d", "x.gz"]).status(0).stdout("").stderr("");
     assert_eq!((dir.names(), dir.read("x")), (vec!["x".to_owned()], b"hello".to_vec()));
 }
+
+#[test]
+fn names_as_long_as_they_may_be_are_restored() {
+    let dir = Scratch::new();
+    let (longest, too_long) = ("b".repeat(255), "c".repeat(300));
+    dir.write("n.gz", &named(longest.as_bytes()));
+    dir.rigz(["-dN", "n.gz"]).status(0).stderr("");
+    assert_eq!(dir.names(), [longest.as_str()]);
+    dir.write("n.gz", &named(too_long.as_bytes()));
+    let warning = format!("rigz: {}: warning, name truncated\n", &too_long[..255]);
+    dir.rigz(["-dN", "n.gz"]).status(2).stderr(warning);
+    assert_eq!(dir.names(), [longest.as_str(), &too_long[..255]]);
+}

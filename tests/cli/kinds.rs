@@ -187,3 +187,16 @@ fn a_fifo_without_a_writer_is_waited_for() {
     std::fs::write(dir.path("p"), b"hello").unwrap();
     assert_eq!(gunzip(&running.finish().status(0).stderr("").out), b"hello");
 }
+
+#[test]
+fn a_file_never_takes_the_place_of_a_closed_stream() {
+    let dir = Scratch::with_file("f", b"y\n");
+    dir.write("f.gz", b"exists");
+    let asked = "rigz: f.gz already exists; do you wish to overwrite (y or n)? \tnot overwritten\n";
+    dir.shell("exec $R -k ---presume-input-tty f <&-").status(2).stdout("").stderr(asked);
+    assert_same(&dir.read("f.gz"), b"exists", "f.gz");
+    dir.shell("exec $R -kf f <&- >&-").status(0).stderr("");
+    assert_same(&gunzip(&dir.read("f.gz")), b"y\n", "f.gz");
+    dir.shell("exec $R -c f >&-").status(1).stderr("\nrigz: stdout: Bad file descriptor\n");
+    dir.shell("exec $R -lk f.gz >&-").status(1).stderr("\nrigz: stdout: Bad file descriptor\n");
+}

@@ -218,3 +218,19 @@ fn large_plain_files_are_decompressed_side_by_side() {
         assert_same(&dir.read(&name), &data, &name);
     }
 }
+
+#[test]
+fn both_streams_in_one_place_are_in_order() {
+    let dir = Scratch::new();
+    for i in 0..40 {
+        dir.write(&format!("f{i:02}"), &data::text(100 + i));
+    }
+    let run = |threads: &str| {
+        let script = format!("exec $R -cv {threads} f0* missing f1* f01 f2* ./missing f3* 2>&1");
+        dir.shell(&script).status(1).into_stdout()
+    };
+    let in_turn = run("-p1");
+    for threads in ["-p2", "-p4"] {
+        assert_same(&run(threads), &in_turn, threads);
+    }
+}

@@ -174,3 +174,26 @@ fn data_are_printed_on_a_terminal() {
     let Some(run) = at_terminal(&dir, "$R -dc x.gz", "") else { return };
     assert!(run.status.success() && run.out_text().contains("hello"), "{run:?}");
 }
+
+#[test]
+fn another_name_of_the_input_can_be_replaced() {
+    let dir = Scratch::with_f();
+    std::fs::hard_link(dir.path("f"), dir.path("f.gz")).unwrap();
+    dir.rigz(["-f", "f"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["f.gz"]);
+    assert_same(&gunzip(&dir.read("f.gz")), &data::seq(), "f.gz");
+}
+
+#[test]
+fn whoever_presumes_a_terminal_is_refused_as_at_one() {
+    let dir = Scratch::new();
+    let message = |what: &str, de: &str| {
+        format!(
+            "rigz: compressed data not {what} a terminal. Use -f to force {de}compression.\n\
+             For help, type: rigz -h\n"
+        )
+    };
+    dir.rigz(["---presume-input-tty"]).stdin("a").status(1).stdout("").stderr(message("written to", ""));
+    dir.rigz(["---presume-input-tty", "-t"]).stdin("a").status(1).stderr(message("read from", "de"));
+    dir.rigz(["---presume-input-tty", "-f"]).stdin("a").status(0).stderr("");
+}

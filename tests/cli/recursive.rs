@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Scratch, data, gunzip, gzip};
+use crate::support::{Scratch, assert_same, data, gunzip, gzip};
 
 /// `d` with files, a hidden folder and a hidden file.
 fn tree() -> Scratch {
@@ -153,4 +153,34 @@ fn an_unreadable_folder_does_not_hide_the_others() {
         run.stderr("rigz: closed: Permission denied\n");
     }
     dir.chmod("closed", 0o755);
+}
+
+#[test]
+fn files_that_links_lead_to_as_well_are_compressed_once() {
+    for (file, target, link) in [("a/x", "../a", "b/l"), ("b/x", "../b", "a/l")] {
+        for threads in ["-p1", "-p2"] {
+            let dir = Scratch::new();
+            for folder in ["a", "b"] {
+                fs::create_dir(dir.path(folder)).unwrap();
+            }
+            dir.write(file, b"once");
+            dir.symlink(target, link);
+            dir.rigz(["-rf", threads, "."]).status(0).stdout("").stderr("");
+            let mut expected = [format!("{file}.gz"), link.to_owned()];
+            expected.sort();
+            assert_eq!(files(&dir), expected);
+            dir.rigz(["-rfd", threads, "."]).status(0).stdout("").stderr("");
+            assert_same(&dir.read(file), b"once", file);
+        }
+    }
+}
+
+#[test]
+fn where_nothing_is_replaced_links_are_followed_each_time() {
+    let dir = Scratch::new();
+    fs::create_dir(dir.path("a")).unwrap();
+    dir.write("a/x", b"twice\n");
+    dir.symlink("a", "l");
+    let packed = dir.rigz(["-rc", "."]).status(0).stderr("").into_stdout();
+    assert_same(&gunzip(&packed), b"twice\ntwice\n", "both ways");
 }

@@ -111,3 +111,17 @@ fn text_that_is_tested_with_force_is_ok() {
     dir.rigz(["-tfv", "f"]).status(0).stdout("").stderr("f:\t OK\n");
     dir.rigz(["-tfv"]).stdin("text").status(0).stdout("").stderr(" OK\n");
 }
+
+#[test]
+fn a_copied_tail_counts_on_both_sides() {
+    let dir = Scratch::with_file("s", b"hi\n");
+    dir.tool("gzip", ["s"]).status(0);
+    dir.append("s.gz", b"tail-tail-tail");
+    dir.rigz(["-dcfv", "s.gz"]).status(0).stderr("s.gz:\t-129.4% -- replaced with stdout\n");
+}
+
+#[test]
+fn names_from_the_end_of_the_last_plane_are_printed_as_they_are() {
+    let name = "a\u{10ff01}b\u{10ffff}";
+    Scratch::new().rigz([name]).status(1).stderr(format!("rigz: {name}: No such file or directory\n"));
+}
