@@ -216,3 +216,17 @@ fn a_file_with_a_later_member_that_is_not_supported_is_kept() {
     run.stderr("rigz: f.gz: unknown method 7 -- not supported\n");
     assert_eq!(dir.names(), ["f.gz"]);
 }
+
+#[test]
+fn force_given_twice_does_not_trust_a_bad_header() {
+    for (flags, sum) in [(0x20, &b""[..]), (0x02, b"\0\0")] {
+        let mut packed = gzip(b"data");
+        packed[3] |= flags;
+        packed.splice(10..10, sum.iter().copied());
+        let dir = Scratch::with_file("f.gz", &packed);
+        for force in ["-f", "-ff"] {
+            dir.rigz(["-d", force, "f.gz"]).status(1).stdout("").stderr_has("rigz: f.gz");
+            assert_eq!(dir.names(), ["f.gz"]);
+        }
+    }
+}
