@@ -1,0 +1,26 @@
+//! Decoding of DEFLATE (RFC 1951).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `bits` | the bit reader: 64 bits at a time, never past the end |
+//! | `header` | what stands before the symbols of a dynamic block, resumable anywhere |
+//! | `table` | codeword lengths → decode tables, in the form that the hot loops want |
+//! | [`careful`] | the decoder that any cutting of input and output suits |
+//! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
+//!
+//! All of this is safe and does not depend on the machine; it is also what every faster loop is
+//! compared with. Codecs know slices only.
+
+pub mod bits;
+pub mod careful;
+pub mod find;
+pub mod header;
+pub mod table;
+
+pub use careful::{Decoder, Step, Stop};
+pub use find::find;
+
+/// How far a match can reach back, in bytes (RFC 1951 §2).
+pub const WINDOW_LEN: usize = 32 << 10;
+/// The longest match, in bytes (RFC 1951 §3.2.5).
+pub const MAX_MATCH_LEN: usize = 258;
