@@ -41,11 +41,10 @@ impl<'a> Bits<'a> {
         Bits { bytes, next: 0, buf, count }
     }
 
-    /// Gives whole bytes of `bytes` back that are not needed, and returns what is left: the bits,
-    /// their number, and how many bytes of `bytes` are used.
-    pub fn save(mut self) -> (u64, u32, usize) {
-        self.give_back();
-        (self.buf, self.count, self.next)
+    /// What is left of the bits, their number, and how many bytes of the slice have been taken into
+    /// them.
+    pub fn save(self) -> (u64, u32, usize) {
+        (self.buf & ((1 << self.count) - 1), self.count, self.next)
     }
 
     /// Sees to at least [`REFILLED`] bits, or to all there are.

@@ -16,7 +16,7 @@
 
 use super::WINDOW_LEN;
 use super::bits::Bits;
-use super::header::{Header, Progress};
+use super::header::{self, Header};
 use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, RARE, Tables};
 
 /// One step of [`Decoder::decode`].
@@ -33,10 +33,12 @@ pub struct Step {
 /// Why a step of [`Decoder::decode`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// It needs more room if there was none left, else more input (all is used), unless it stands
-    /// before a block as [`Decoder::pause_at`] wants it. Where there was no room left, more output
-    /// may come without more input.
-    Pause,
+    /// All input is used, and more is needed for whatever comes next.
+    NeedsInput,
+    /// There is no room left for what comes next. It may need no more input.
+    NeedsRoom,
+    /// A block comes next, and [`Decoder::stop_at`] wants to know.
+    Block,
     /// The stream is complete.
     End,
     /// The data are damaged; what was decoded before the damage is in the output.
@@ -46,6 +48,8 @@ pub enum Stop {
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// So many bits of the first byte that belong to what is before, then a block.
+    Skip(u32),
     /// A block, or the end of the stream.
     Block,
     /// The lengths of a stored block, on a byte boundary.
@@ -58,10 +62,8 @@ enum State {
     Symbols,
     /// `len` bytes of a match, then symbols.
     Copy { len: usize, dist: usize },
-    /// Nothing: the stream is complete.
-    End,
-    /// Nothing: the stream is damaged.
-    Violated,
+    /// Nothing any more.
+    Stopped(Stop),
 }
 
 /// A resumable decoder of one raw DEFLATE stream.
@@ -75,11 +77,9 @@ pub struct Decoder {
     /// Bits of input that have been consumed but not used, and their number.
     bit_buf: u64,
     bit_count: u32,
-    /// Bits of the first byte that belong to something else.
-    skip: u32,
     /// Bytes of input consumed.
     consumed: u64,
-    pause_at: u64,
+    stop_at: u64,
     window_len: usize,
     header: Header,
     tables: Tables,
@@ -100,9 +100,8 @@ impl Decoder {
             has_fixed: false,
             bit_buf: 0,
             bit_count: 0,
-            skip: 0,
             consumed: 0,
-            pause_at: u64::MAX,
+            stop_at: u64::MAX,
             window_len: 0,
             header: Header::new(),
             tables: Tables::new(),
@@ -119,11 +118,11 @@ impl Decoder {
     /// than 32 KiB count.
     pub fn reset_at(&mut self, skip: u32, window_len: usize) {
         assert!(skip < 8, "a bit of a byte");
-        self.state = State::Block;
+        self.state = if skip == 0 { State::Block } else { State::Skip(skip) };
         self.is_final = false;
-        (self.bit_buf, self.bit_count, self.skip) = (0, 0, skip);
+        (self.bit_buf, self.bit_count) = (0, 0);
         self.consumed = 0;
-        self.pause_at = u64::MAX;
+        self.stop_at = u64::MAX;
         self.window_len = window_len.min(WINDOW_LEN);
         self.header.reset();
     }
@@ -138,15 +137,10 @@ impl Decoder {
         8 * self.consumed - u64::from(self.bit_count)
     }
 
-    /// Whether a block comes next, and not the end of the stream.
-    pub fn is_before_block(&self) -> bool {
-        self.state == State::Block && !self.is_final
-    }
-
-    /// Lets the decoder pause before the first block that begins at bit `pos` or behind it
+    /// Lets the decoder stop before the first block that begins at bit `pos` or behind it
     /// (counted as by [`Decoder::pos`]); a reset forgets that.
-    pub fn pause_at(&mut self, pos: u64) {
-        self.pause_at = pos;
+    pub fn stop_at(&mut self, pos: u64) {
+        self.stop_at = pos;
     }
 
     /// Decodes `input` to `out[out_pos..]` until something is used up or the stream ends.
@@ -167,70 +161,51 @@ impl Decoder {
         let stop = self.run(&mut bits, &mut out);
         let out_pos = out.pos;
         self.window_len = (out_pos - floor).min(WINDOW_LEN);
+        // Whoever needs input keeps all there is.
+        if stop != Stop::NeedsInput {
+            bits.give_back();
+        }
         let consumed;
         (self.bit_buf, self.bit_count, consumed) = bits.save();
         self.consumed += consumed as u64;
         Step { consumed, out_pos, stop }
     }
 
+    /// Goes on until something stops it.
     fn run(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Stop {
-        if self.skip > 0 {
-            if bits.take(self.skip).is_none() {
-                return Stop::Pause;
-            }
-            self.skip = 0;
-        }
         loop {
-            let progress = match self.state {
-                State::Block if self.is_final => {
-                    bits.align();
-                    self.state = State::End;
-                    return Stop::End;
-                }
-                State::Block => {
-                    if self.consumed as i64 * 8 + bits.pos() >= self.pause_at.min(i64::MAX as u64) as i64 {
-                        return Stop::Pause;
-                    }
-                    self.begin_block(bits)
-                }
+            let result = match self.state {
+                State::Skip(len) => bits.take(len).map(|_| self.state = State::Block).ok_or(Stop::NeedsInput),
+                State::Block => self.begin_block(bits),
                 State::StoredLen => self.read_stored_len(bits),
-                State::Stored(len) => {
-                    let bytes = bits.take_bytes(len.min(out.room()));
-                    out.push(bytes);
-                    let left = len - bytes.len();
-                    self.state = if left == 0 { State::Block } else { State::Stored(left) };
-                    if left == 0 { Progress::Done } else { Progress::Pause }
-                }
+                State::Stored(len) => self.copy_stored(len, bits, out),
                 State::Header => self.read_header(bits),
-                State::Copy { len, dist } => {
-                    let now = len.min(out.room());
-                    out.copy(now, dist);
-                    self.state = State::Symbols;
-                    if now == len {
-                        Progress::Done
-                    } else {
-                        self.state = State::Copy { len: len - now, dist };
-                        Progress::Pause
-                    }
-                }
                 State::Symbols => self.decode_symbols(bits, out),
-                State::End => return Stop::End,
-                State::Violated => Progress::Violated,
+                State::Copy { len, dist } => self.copy_match(len, dist, out),
+                State::Stopped(stop) => Err(stop),
             };
-            match progress {
-                Progress::Done => {}
-                Progress::Pause => return Stop::Pause,
-                Progress::Violated => {
-                    self.state = State::Violated;
-                    return Stop::Violated;
+            match result {
+                Ok(()) => {}
+                Err(stop @ (Stop::End | Stop::Violated)) => {
+                    self.state = State::Stopped(stop);
+                    return stop;
                 }
+                Err(stop) => return stop,
             }
         }
     }
 
-    /// Reads what all blocks begin with (RFC 1951 §3.2.3).
-    fn begin_block(&mut self, bits: &mut Bits<'_>) -> Progress {
-        let Some(start) = bits.take(3) else { return Progress::Pause };
+    /// Reads what all blocks begin with (RFC 1951 §3.2.3), or ends the stream.
+    fn begin_block(&mut self, bits: &mut Bits<'_>) -> Result<(), Stop> {
+        if self.is_final {
+            bits.align();
+            return Err(Stop::End);
+        }
+        // The position is negative only in bits that were consumed before.
+        if (8 * self.consumed).wrapping_add_signed(bits.pos()) >= self.stop_at {
+            return Err(Stop::Block);
+        }
+        let start = bits.take(3).ok_or(Stop::NeedsInput)?;
         self.is_final = start & 1 == 1;
         self.state = match start >> 1 {
             0 => {
@@ -248,36 +223,62 @@ impl Decoder {
                 self.header.reset();
                 State::Header
             }
-            _ => return Progress::Violated,
+            _ => return Err(Stop::Violated),
         };
-        Progress::Done
+        Ok(())
     }
 
     /// §3.2.4.
-    fn read_stored_len(&mut self, bits: &mut Bits<'_>) -> Progress {
-        let Some(lens) = bits.take(32) else { return Progress::Pause };
+    fn read_stored_len(&mut self, bits: &mut Bits<'_>) -> Result<(), Stop> {
+        let lens = bits.take(32).ok_or(Stop::NeedsInput)?;
         let len = lens & 0xffff;
         if len != !lens >> 16 {
-            return Progress::Violated;
+            return Err(Stop::Violated);
         }
         self.state = State::Stored(len as usize);
-        Progress::Done
+        Ok(())
     }
 
-    fn read_header(&mut self, bits: &mut Bits<'_>) -> Progress {
-        let progress = self.header.read(bits);
-        if progress == Progress::Done {
-            self.has_fixed = false;
-            if self.tables.build(self.header.litlen_lens(), self.header.dist_lens()).is_err() {
-                return Progress::Violated;
-            }
-            self.state = State::Symbols;
+    fn copy_stored(&mut self, len: usize, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        let bytes = bits.take_bytes(len.min(out.room()));
+        out.push(bytes);
+        self.state = State::Stored(len - bytes.len());
+        if bytes.len() == len {
+            self.state = State::Block;
+            Ok(())
+        } else if out.room() == 0 {
+            Err(Stop::NeedsRoom)
+        } else {
+            Err(Stop::NeedsInput)
         }
-        progress
     }
 
-    /// Decodes symbols to the end of the block (`Done`), as far as input and room reach.
-    fn decode_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Progress {
+    fn read_header(&mut self, bits: &mut Bits<'_>) -> Result<(), Stop> {
+        match self.header.read(bits) {
+            header::Progress::Done => {}
+            header::Progress::NeedsInput => return Err(Stop::NeedsInput),
+            header::Progress::Violated => return Err(Stop::Violated),
+        }
+        self.has_fixed = false;
+        let (litlen_lens, dist_lens) = (self.header.litlen_lens(), self.header.dist_lens());
+        self.tables.build(litlen_lens, dist_lens).map_err(|_| Stop::Violated)?;
+        self.state = State::Symbols;
+        Ok(())
+    }
+
+    fn copy_match(&mut self, len: usize, dist: usize, out: &mut Out<'_>) -> Result<(), Stop> {
+        let now = len.min(out.room());
+        out.copy(now, dist);
+        if now < len {
+            self.state = State::Copy { len: len - now, dist };
+            return Err(Stop::NeedsRoom);
+        }
+        self.state = State::Symbols;
+        Ok(())
+    }
+
+    /// Decodes symbols to the end of the block, as far as input and room reach.
+    fn decode_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
         let tables = &self.tables;
         loop {
             bits.refill();
@@ -288,67 +289,63 @@ impl Decoder {
                 bits.consume(used);
                 continue;
             }
-            let (length, used) = if (3 << 24..RARE).contains(&entry) {
+            let (len, used) = if (3 << 24..RARE).contains(&entry) {
                 (entry >> 24, used)
             } else {
-                match next_symbol(tables, bits) {
-                    Err(progress) => return progress,
-                    Ok((Litlen::Literal(_), _)) if out.room() == 0 => return Progress::Pause,
-                    Ok((Litlen::Literal(literal), used)) => {
+                match next_symbol(tables, bits)? {
+                    (Litlen::Literal(_), _) if out.room() == 0 => return Err(Stop::NeedsRoom),
+                    (Litlen::Literal(literal), used) => {
                         out.push(&[literal]);
                         bits.consume(used);
                         continue;
                     }
-                    Ok((Litlen::EndOfBlock, used)) => {
+                    (Litlen::EndOfBlock, used) => {
                         bits.consume(used);
                         self.state = State::Block;
-                        return Progress::Done;
+                        return Ok(());
                     }
-                    Ok((Litlen::Length(base, extra), used)) => {
+                    (Litlen::Length(base, extra), used) => {
                         let more = bits.peek() >> used & ((1 << extra) - 1);
                         (u32::from(base) + more as u32, used + u32::from(extra))
                     }
                 }
             };
             if used > bits.count() {
-                return Progress::Pause;
+                return Err(Stop::NeedsInput);
             }
-            let (dist, used) = match next_dist(tables, bits, used) {
-                Ok(found) => found,
-                Err(progress) => return progress,
-            };
+            let (dist, used) = next_dist(tables, bits, used)?;
             if used > bits.count() {
-                return Progress::Pause;
+                return Err(Stop::NeedsInput);
             }
             if dist > out.pos - out.floor {
-                return Progress::Violated;
+                return Err(Stop::Violated);
             }
             bits.consume(used);
-            let len = length as usize;
+            let len = len as usize;
             if len > out.room() {
                 self.state = State::Copy { len, dist };
-                return Progress::Done;
+                return Ok(());
             }
             out.copy(len, dist);
         }
     }
 }
 
-/// The next litlen symbol and the length of its codeword, which is there; or what stands against it.
+/// The next litlen symbol and the length of its codeword, all of which is there.
 #[cold]
-fn next_symbol(tables: &Tables, bits: &Bits<'_>) -> Result<(Litlen, u32), Progress> {
+fn next_symbol(tables: &Tables, bits: &Bits<'_>) -> Result<(Litlen, u32), Stop> {
     match tables.litlen_code.litlen(bits.peek()) {
-        Some((_, len)) if len > bits.count() => Err(Progress::Pause),
+        Some((_, len)) if len > bits.count() => Err(Stop::NeedsInput),
+        None if bits.count() == 0 => Err(Stop::NeedsInput),
+        Some((None, _)) | None => Err(Stop::Violated),
         Some((Some(symbol), len)) => Ok((symbol, len)),
-        None if bits.count() == 0 => Err(Progress::Pause),
-        Some((None, _)) | None => Err(Progress::Violated),
     }
 }
 
 /// The distance behind the next `skip` bits, and how many bits there are with it, some of which
-/// may be missing; or what stands against it.
+/// may be missing.
 #[inline(always)]
-fn next_dist(tables: &Tables, bits: &Bits<'_>, skip: u32) -> Result<(usize, u32), Progress> {
+fn next_dist(tables: &Tables, bits: &Bits<'_>, skip: u32) -> Result<(usize, u32), Stop> {
     let next = bits.peek() >> skip;
     let mut entry = tables.dist[next as usize % DIST_ENTRIES];
     if entry == 0 {
@@ -362,11 +359,11 @@ fn next_dist(tables: &Tables, bits: &Bits<'_>, skip: u32) -> Result<(usize, u32)
 /// The entry of a codeword that the dist table does not know, at the front of `next`, of which
 /// `count` bits are real.
 #[cold]
-fn next_long_dist(tables: &Tables, next: u64, count: u32) -> Result<u32, Progress> {
+fn next_long_dist(tables: &Tables, next: u64, count: u32) -> Result<u32, Stop> {
     match tables.dist_code.dist(next) {
-        Some((_, len)) if len > count => Err(Progress::Pause),
-        None if count == 0 => Err(Progress::Pause),
-        Some((0, _)) | None => Err(Progress::Violated),
+        Some((_, len)) if len > count => Err(Stop::NeedsInput),
+        None if count == 0 => Err(Stop::NeedsInput),
+        Some((0, _)) | None => Err(Stop::Violated),
         Some((entry, _)) => Ok(entry),
     }
 }

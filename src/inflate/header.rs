@@ -19,13 +19,13 @@ const MAX_DISTS: usize = 30;
 /// The symbol that ends a block.
 pub(super) const END_OF_BLOCK: usize = 256;
 
-/// How far a header, or what is read with its codes, has come.
+/// How far a header has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is complete.
     Done,
-    /// It goes on behind the input, or there is no more room.
-    Pause,
+    /// It goes on behind the input, all of which is consumed.
+    NeedsInput,
     /// It breaks a rule.
     Violated,
 }
@@ -109,7 +109,7 @@ impl Header {
     }
 
     fn read_counts(&mut self, bits: &mut Bits<'_>) -> Progress {
-        let Some(counts) = bits.take(14) else { return Progress::Pause };
+        let Some(counts) = bits.take(14) else { return Progress::NeedsInput };
         self.litlen_count = (counts & 31) as usize + 257;
         self.dist_count = (counts >> 5 & 31) as usize + 1;
         self.precode_count = (counts >> 10) as usize + 4;
@@ -121,7 +121,7 @@ impl Header {
 
     fn read_precode(&mut self, bits: &mut Bits<'_>) -> Progress {
         while self.have < self.precode_count {
-            let Some(len) = bits.take(3) else { return Progress::Pause };
+            let Some(len) = bits.take(3) else { return Progress::NeedsInput };
             self.precode_lens[usize::from(PRECODE_ORDER[self.have])] = len as u8;
             self.have += 1;
         }
@@ -168,7 +168,7 @@ impl Header {
             let len = u32::from(entry & 7);
             if entry < 16 << 3 {
                 if len > bits.count() {
-                    return Progress::Pause;
+                    return Progress::NeedsInput;
                 }
                 bits.consume(len);
                 self.lens[self.have] = entry >> 3;
@@ -181,7 +181,7 @@ impl Header {
                 _ => (11, 7),
             };
             if len + extra > bits.count() {
-                return Progress::Pause;
+                return Progress::NeedsInput;
             }
             let repeats = base + (bits.peek() >> len & ((1 << extra) - 1)) as usize;
             bits.consume(len + extra);
