@@ -2,122 +2,12 @@
 //! however input and output are cut, for what encoders write, for made-up blocks, and for damage.
 
 use rigz::backend::{self, Chunk, zlib_ng};
-use rigz::inflate::{Decoder, Stop};
+use rigz::inflate::Stop;
 
-/// A small generator of numbers that are random enough (Knuth's multiplier).
-struct Random(u64);
+#[path = "support/inflate.rs"]
+mod support;
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    /// A number less than `end`.
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end
-    }
-}
-
-/// What becomes of a stream.
-#[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    /// `NeedsInput` if the stream is cut off.
-    stop: Stop,
-    /// Bytes of input to the stream's end; 0 if it has none.
-    consumed: usize,
-    data: Vec<u8>,
-}
-
-fn by_zlib(packed: &[u8]) -> Outcome {
-    let (mut decoder, mut data, mut at) = (zlib_ng::Decoder::new(), Vec::with_capacity(1 << 12), 0);
-    loop {
-        let step = decoder.decode(&packed[at..], &mut data);
-        at += step.consumed;
-        let (stop, consumed) = match step.stop {
-            zlib_ng::Stop::End => (Stop::End, at),
-            zlib_ng::Stop::Violated => (Stop::Violated, 0),
-            zlib_ng::Stop::Pause if data.len() == data.capacity() => {
-                data.reserve(1 << 16);
-                continue;
-            }
-            zlib_ng::Stop::Pause => (Stop::NeedsInput, 0),
-        };
-        return Outcome { stop, consumed, data };
-    }
-}
-
-/// Decodes in steps; `cut` says how much input and how much room each gets at most.
-fn in_steps(packed: &[u8], mut cut: impl FnMut() -> (usize, usize)) -> Outcome {
-    let (mut decoder, mut data, mut at, mut garbage) = (Decoder::new(), Vec::new(), 0, 0u8);
-    let mut idle = 0;
-    loop {
-        let (input_len, room) = cut();
-        let input = &packed[at..packed.len().min(at + input_len)];
-        // Only the window is there, and the room is full of something else each time.
-        let window_len = decoder.window_len();
-        let mut buf = data[data.len() - window_len..].to_vec();
-        garbage = garbage.wrapping_add(101);
-        buf.resize(window_len + room, garbage);
-        let step = decoder.decode(input, &mut buf, window_len);
-        assert!(step.consumed <= input.len());
-        data.extend_from_slice(&buf[window_len..step.out_pos]);
-        at += step.consumed;
-        assert!(decoder.pos() <= 8 * at as u64 && decoder.pos() + 64 > 8 * at as u64);
-        idle = if step.consumed == 0 && step.out_pos == window_len { idle + 1 } else { 0 };
-        let (stop, consumed) = match step.stop {
-            Stop::End => (Stop::End, at),
-            Stop::Violated => (Stop::Violated, 0),
-            Stop::Block => panic!("nobody wants to know"),
-            Stop::NeedsRoom => {
-                assert!(step.out_pos == buf.len() && idle < 1000);
-                continue;
-            }
-            Stop::NeedsInput => {
-                assert!(step.consumed == input.len() && idle < 1000);
-                if at < packed.len() {
-                    continue;
-                }
-                (Stop::NeedsInput, 0)
-            }
-        };
-        assert_eq!(decoder.decode(&packed[at..], &mut buf, step.out_pos).stop, stop, "said again");
-        return Outcome { stop, consumed, data };
-    }
-}
-
-fn at_once(packed: &[u8]) -> Outcome {
-    in_steps(packed, || (usize::MAX >> 1, 1 << 20))
-}
-
-/// Compares all cuttings with zlib-ng, whose outcome it returns.
-fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
-    let expected = by_zlib(packed);
-    let check = |outcome: Outcome, cutting: &str| {
-        assert!(
-            outcome == expected,
-            "{what}, {cutting}: {:?} after {} and {} bytes, zlib: {:?} after {} and {} bytes",
-            outcome.stop,
-            outcome.consumed,
-            outcome.data.len(),
-            expected.stop,
-            expected.consumed,
-            expected.data.len(),
-        );
-    };
-    check(at_once(packed), "at once");
-    if expected.data.len() <= 3000 {
-        check(in_steps(packed, || (1, 1 << 14)), "byte for byte in");
-        check(in_steps(packed, || (1 << 14, 1)), "byte for byte out");
-        check(in_steps(packed, || (1, 1)), "byte for byte");
-    }
-    let mut random = Random(packed.len() as u64);
-    check(in_steps(packed, || (random.below(900), 1 + random.below(70_000))), "random cuts");
-    if expected.data.len() <= 40_000 {
-        check(in_steps(packed, || (random.below(40), random.below(400))), "short random cuts");
-    }
-    expected
-}
+use support::{Outcome, Random, same_as_zlib};
 
 /// Kinds of data, each of any length.
 const KINDS: [&str; 7] = ["zeros", "text", "random", "records", "steep", "far", "runs"];
@@ -210,6 +100,291 @@ fn what_any_encoder_writes_comes_back() {
                 let outcome = same_as_zlib(&[&packed[..], b"trailer"].concat(), &what);
                 assert!(outcome.stop == Stop::End && outcome.consumed == packed.len(), "{what}");
                 assert!(outcome.data == data, "{what}");
+            }
+        }
+    }
+}
+
+/// Bits of a stream.
+#[derive(Default)]
+struct Bits(Vec<bool>);
+
+impl Bits {
+    /// Appends a number, lowest bit first.
+    fn put(&mut self, value: usize, len: usize) {
+        self.0.extend((0..len).map(|i| value >> i & 1 == 1));
+    }
+
+    fn align(&mut self) {
+        self.0.resize(self.0.len().next_multiple_of(8), false);
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+        self.0.chunks(8).map(byte).collect()
+    }
+}
+
+/// A canonical code: by symbol, the length of its codeword and the codeword (RFC 1951 §3.2.2).
+struct Code(Vec<(usize, usize)>);
+
+impl Code {
+    fn new(lens: &[u8]) -> Code {
+        let (mut code, mut next) = (vec![(0, 0); lens.len()], 0);
+        for len in 1..=15 {
+            next <<= 1;
+            for (symbol, _) in lens.iter().enumerate().filter(|(_, has)| **has == len) {
+                code[symbol] = (usize::from(len), next);
+                next += 1;
+            }
+        }
+        Code(code)
+    }
+
+    /// Appends a symbol, if it has a codeword; says whether it has.
+    fn put(&self, symbol: usize, bits: &mut Bits) -> bool {
+        let (len, codeword) = self.0.get(symbol).copied().unwrap_or_default();
+        bits.0.extend((0..len).rev().map(|i| codeword >> i & 1 == 1));
+        len > 0
+    }
+
+    fn random_symbol(&self, random: &mut Random) -> Option<usize> {
+        let has_some = self.0.iter().any(|(len, _)| *len > 0);
+        has_some.then(|| {
+            loop {
+                let symbol = random.below(self.0.len());
+                if self.0[symbol].0 > 0 {
+                    return symbol;
+                }
+            }
+        })
+    }
+}
+
+/// Lengths, at most `max_len`, of a complete code for `used` of `count` symbols, `first` among them.
+fn random_lens(random: &mut Random, count: usize, used: usize, first: usize, max_len: u8) -> Vec<u8> {
+    let is_steep = random.below(2) == 0;
+    let mut leaves = vec![0u8];
+    while leaves.len() < used {
+        let at = if is_steep && random.below(8) > 0 { leaves.len() - 1 } else { random.below(leaves.len()) };
+        if leaves[at] < max_len {
+            leaves[at] += 1;
+            leaves.push(leaves[at]);
+        } else if leaves.iter().all(|len| *len == max_len) {
+            break;
+        }
+    }
+    if leaves == [0] {
+        leaves[0] = 1;
+    }
+    let mut lens = vec![0; count];
+    let mut symbol = first;
+    for len in leaves {
+        lens[symbol] = len;
+        while used < count && lens[symbol] > 0 {
+            symbol = random.below(count);
+        }
+        if used >= count {
+            symbol = (symbol + 1) % count;
+        }
+    }
+    lens
+}
+
+/// Sometimes makes the lengths those of no complete code.
+fn spoil(random: &mut Random, lens: &mut [u8], max_len: u8) {
+    let at = random.below(lens.len());
+    match random.below(60) {
+        0 => lens[at] = lens[at].saturating_sub(1),
+        1 => lens[at] = (lens[at] + 1).min(max_len),
+        2 => lens[at] = 1 + random.below(max_len.into()) as u8,
+        3 => lens.fill(0),
+        4 => {
+            lens.fill(0);
+            lens[at] = 1 + random.below(2) as u8;
+        }
+        _ => {}
+    }
+}
+
+/// Appends the header of a dynamic block with these lengths, which may say what it likes.
+fn put_header(random: &mut Random, litlen: &[u8], dist: &[u8], bits: &mut Bits) {
+    let lens = [litlen, dist].concat();
+    // Symbols of the precode, with extra bits and their number.
+    let (mut symbols, mut at) = (Vec::new(), 0);
+    while at < lens.len() {
+        let run = lens[at..].iter().take_while(|len| **len == lens[at]).count();
+        let len = usize::from(lens[at]);
+        let (symbol, min, extra) = match random.below(5) {
+            0 | 1 if len == 0 && run >= 11 => (18, 11, 7),
+            0..=2 if len == 0 && run >= 3 => (17, 3, 3),
+            0..=2 if at > 0 && lens[at - 1] == lens[at] && run >= 3 => (16, 3, 2),
+            _ => (len, 1, 0),
+        };
+        let count = run.min(min + (1 << extra) - 1);
+        symbols.push((symbol, count - min, extra));
+        at += count;
+    }
+    match random.below(100) {
+        // Too many, or nothing to repeat.
+        0 => symbols.push((18, random.below(128), 7)),
+        1 => symbols[0] = (16, random.below(4), 2),
+        _ => {}
+    }
+    let mut is_used = [false; 19];
+    symbols.iter().for_each(|(symbol, ..)| is_used[*symbol] = true);
+    let used = is_used.iter().filter(|used| **used).count().max(2) + random.below(3);
+    // A complete code whose codewords go to the used symbols first.
+    let mut sizes = random_lens(random, 19, used.min(19), 0, 7);
+    sizes.sort_by_key(|len| *len == 0);
+    let mut order: Vec<usize> = (0..19).collect();
+    order.sort_by_key(|symbol| !is_used[*symbol]);
+    let mut precode_lens = [0; 19];
+    order.iter().zip(sizes).for_each(|(symbol, len)| precode_lens[*symbol] = len);
+    spoil(random, &mut precode_lens, 7);
+    const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+    let needed = ORDER.iter().rposition(|symbol| precode_lens[*symbol] > 0).map_or(0, |at| at + 1);
+    let count = needed.max(4).max(random.below(20));
+    bits.put(litlen.len().wrapping_sub(257), 5);
+    bits.put(dist.len().wrapping_sub(1), 5);
+    bits.put(count - 4, 4);
+    ORDER[..count].iter().for_each(|symbol| bits.put(precode_lens[*symbol].into(), 3));
+    let precode = Code::new(&precode_lens);
+    for (symbol, value, extra) in symbols {
+        precode.put(symbol, bits);
+        bits.put(value, extra);
+    }
+}
+
+/// Appends symbols, most of which make sense; `data_len` bytes are known before.
+fn put_symbols(random: &mut Random, litlen: &Code, dist: &Code, data_len: &mut usize, bits: &mut Bits) {
+    for _ in 0..random.below(200) {
+        let Some(symbol) = litlen.random_symbol(random) else { return };
+        match symbol {
+            256 => continue,
+            0..256 => *data_len += 1,
+            _ => {
+                // RFC 1951 §3.2.5, as numbers of extra bits; what reaches too far is rare.
+                let extra = if (265..285).contains(&symbol) { (symbol - 261) / 4 } else { 0 };
+                let far = (0..9).filter_map(|_| dist.random_symbol(random)).find(|dist| {
+                    let nearest = if *dist < 4 { dist + 1 } else { (2 + dist % 2 << (dist / 2 - 1)) + 1 };
+                    2 * nearest < *data_len
+                });
+                let Some(far) = far.or_else(|| dist.random_symbol(random).filter(|_| random.below(50) == 0))
+                else {
+                    continue;
+                };
+                litlen.put(symbol, bits);
+                bits.put(random.below(32), extra);
+                dist.put(far, bits);
+                bits.put(random.below(1 << 14), (far / 2).saturating_sub(1));
+                *data_len += 3;
+                continue;
+            }
+        }
+        litlen.put(symbol, bits);
+    }
+    litlen.put(256, bits);
+}
+
+/// A stream of blocks of all types, most of them valid.
+fn made_up(random: &mut Random) -> Vec<u8> {
+    let (mut bits, mut data_len) = (Bits::default(), 0);
+    let count = 1 + random.below(4);
+    for i in 0..count {
+        bits.put(usize::from(i + 1 == count), 1);
+        let kind = match random.below(240) {
+            0..20 => 0,
+            20..40 => 1,
+            40 => 3,
+            _ => 2,
+        };
+        bits.put(kind, 2);
+        match kind {
+            0 => {
+                bits.align();
+                let len = random.below(20);
+                bits.put(len, 16);
+                bits.put(!len ^ usize::from(random.below(30) == 0), 16);
+                (0..len).for_each(|_| bits.put(random.below(256), 8));
+                data_len += len;
+            }
+            1 => {
+                let mut lens = [8; 288];
+                lens[144..256].fill(9);
+                lens[256..280].fill(7);
+                // The symbols that mean nothing, sometimes.
+                let end = if random.below(20) == 0 { 288 } else { 286 };
+                let dist_end = if random.below(20) == 0 { 32 } else { 30 };
+                let (mut litlen, mut dist) = (Code::new(&lens), Code::new(&[5; 32]));
+                litlen.0.truncate(end);
+                dist.0.truncate(dist_end);
+                put_symbols(random, &litlen, &dist, &mut data_len, &mut bits);
+            }
+            2 => {
+                let is_wide = random.below(40) == 0;
+                let litlen_count = 257 + random.below(if is_wide { 32 } else { 30 });
+                let dist_count = 1 + random.below(if is_wide { 32 } else { 30 });
+                let used = 1 + random.below(litlen_count).min(random.below(300));
+                let mut litlen = random_lens(random, litlen_count, used, 256, 15);
+                spoil(random, &mut litlen, 15);
+                let used = 1 + random.below(dist_count);
+                let first = random.below(dist_count);
+                let mut dist = random_lens(random, dist_count, used, first, 15);
+                spoil(random, &mut dist, 15);
+                put_header(random, &litlen, &dist, &mut bits);
+                put_symbols(random, &Code::new(&litlen), &Code::new(&dist), &mut data_len, &mut bits);
+            }
+            _ => return bits.bytes(),
+        }
+    }
+    bits.bytes()
+}
+
+#[test]
+fn made_up_blocks_mean_the_same_whole_cut_off_or_damaged() {
+    let (mut ends, mut pauses, mut violations) = (0, 0, 0);
+    for seed in 0..3000 {
+        let mut random = Random(seed);
+        let mut packed = made_up(&mut random);
+        let mut check = |packed: &[u8], what: &str| {
+            let what = format!("stream {seed} {what}");
+            let Outcome { stop, .. } = same_as_zlib(packed, &what);
+            match stop {
+                Stop::End => ends += 1,
+                Stop::Violated => violations += 1,
+                _ => pauses += 1,
+            }
+        };
+        check(&packed, "whole");
+        for _ in 0..4 {
+            let len = random.below(packed.len() + 1);
+            check(&packed[..len], &format!("to byte {len}"));
+        }
+        for _ in 0..4 {
+            let bit = random.below(8 * packed.len());
+            packed[bit / 8] ^= 1 << (bit % 8);
+            check(&packed, &format!("with bit {bit} turned"));
+        }
+    }
+    assert!(ends > 1000 && pauses > 1000 && violations > 1000, "{ends}, {pauses}, {violations}");
+}
+
+#[test]
+fn short_streams_mean_the_same_cut_off_at_any_byte_or_with_any_bit_turned() {
+    for kind in KINDS {
+        let mut all = encodings(&data(kind, 130));
+        all.sort_by(|a, b| a.1.cmp(&b.1));
+        all.dedup_by(|a, b| a.1 == b.1);
+        for (name, mut packed) in all {
+            for len in 0..packed.len() {
+                let outcome = same_as_zlib(&packed[..len], &format!("{kind} by {name} to byte {len}"));
+                assert_eq!(outcome.stop, Stop::NeedsInput);
+            }
+            for bit in 0..8 * packed.len() {
+                packed[bit / 8] ^= 1 << (bit % 8);
+                same_as_zlib(&packed, &format!("{kind} by {name} with bit {bit} turned"));
+                packed[bit / 8] ^= 1 << (bit % 8);
             }
         }
     }
