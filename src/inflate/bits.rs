@@ -16,13 +16,13 @@ pub const REFILLED: u32 = 56;
 /// A position in a byte slice, in bits.
 #[derive(Clone, Debug)]
 pub struct Bits<'a> {
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
     /// Index of the first byte that has not been counted into `count`.
-    next: usize,
+    pub(super) next: usize,
     /// The next bits, from the lowest on. Those behind `count` are either zero or those that
     /// follow in `bytes`, so that a refill can put the same ones over them.
-    buf: u64,
-    count: u32,
+    pub(super) buf: u64,
+    pub(super) count: u32,
 }
 
 impl<'a> Bits<'a> {

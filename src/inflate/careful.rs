@@ -7,8 +7,8 @@
 //! calls the decoder keeps the codes, a few bits of input, and what is left of a match or a stored
 //! block.
 //!
-//! A symbol (a literal, or a match with both codewords and all extra bits) is either decoded whole
-//! or its bits are kept, and looked at again when more have come. So wherever input or room ends,
+//! A literal, or a match's length or distance with its extra bits, is either decoded whole or its
+//! bits are kept, and looked at again when more have come. So wherever input or room ends,
 //! everything before is in the output, and what is damaged is found at the same bit as by zlib.
 //!
 //! This is the judge and the portable fallback; faster loops take over in the middle of a block,
@@ -16,6 +16,7 @@
 
 use super::WINDOW_LEN;
 use super::bits::Bits;
+use super::fast::{self, Lane, Machine, Next};
 use super::header::{self, Header};
 use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, RARE, Tables};
 
@@ -37,6 +38,8 @@ pub enum Stop {
     NeedsInput,
     /// There is no room left for what comes next. It may need no more input.
     NeedsRoom,
+    /// The other of two streams has stopped; nothing is missing ([`decode_two`]).
+    Paused,
     /// A block comes next, and [`Decoder::stop_at`] wants to know.
     Block,
     /// The stream is complete.
@@ -60,6 +63,8 @@ enum State {
     Header,
     /// Symbols.
     Symbols,
+    /// The distance of a match of so many bytes, then symbols.
+    Dist(usize),
     /// `len` bytes of a match, then symbols.
     Copy { len: usize, dist: usize },
     /// Nothing any more.
@@ -83,6 +88,8 @@ pub struct Decoder {
     window_len: usize,
     header: Header,
     tables: Tables,
+    /// Whether there is a fast loop.
+    machine: Option<Machine>,
 }
 
 impl Default for Decoder {
@@ -105,7 +112,13 @@ impl Decoder {
             window_len: 0,
             header: Header::new(),
             tables: Tables::new(),
+            machine: Machine::detect(),
         }
+    }
+
+    /// A decoder that never uses what only some machines have.
+    pub fn portable() -> Decoder {
+        Decoder { machine: None, ..Decoder::new() }
     }
 
     /// Goes back to the start of a stream.
@@ -152,15 +165,23 @@ impl Decoder {
     /// # Panics
     /// If `out` does not reach to `out_pos`, or `out_pos` is less than the window's length.
     pub fn decode(&mut self, input: &[u8], out: &mut [u8], out_pos: usize) -> Step {
+        let (mut bits, mut out) = self.begin_step(input, out, out_pos);
+        let stop = self.run(&mut bits, &mut out);
+        self.end_step(bits, &out, stop)
+    }
+
+    fn begin_step<'a>(&self, input: &'a [u8], out: &'a mut [u8], out_pos: usize) -> (Bits<'a>, Out<'a>) {
         let Some(floor) = out_pos.checked_sub(self.window_len) else {
             panic!("the window is not in the buffer");
         };
         assert!(out_pos <= out.len(), "there is no such place in the buffer");
-        let mut bits = Bits::resume(input, self.bit_buf, self.bit_count);
-        let mut out = Out { buf: out, pos: out_pos, floor };
-        let stop = self.run(&mut bits, &mut out);
+        (Bits::resume(input, self.bit_buf, self.bit_count), Out { buf: out, pos: out_pos, floor })
+    }
+
+    /// Keeps what the next step will need.
+    fn end_step(&mut self, mut bits: Bits<'_>, out: &Out<'_>, stop: Stop) -> Step {
         let out_pos = out.pos;
-        self.window_len = (out_pos - floor).min(WINDOW_LEN);
+        self.window_len = (out_pos - out.floor).min(WINDOW_LEN);
         // Whoever needs input keeps all there is.
         if stop != Stop::NeedsInput {
             bits.give_back();
@@ -175,24 +196,44 @@ impl Decoder {
     fn run(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Stop {
         loop {
             let result = match self.state {
-                State::Skip(len) => bits.take(len).map(|_| self.state = State::Block).ok_or(Stop::NeedsInput),
-                State::Block => self.begin_block(bits),
-                State::StoredLen => self.read_stored_len(bits),
-                State::Stored(len) => self.copy_stored(len, bits, out),
-                State::Header => self.read_header(bits),
                 State::Symbols => self.decode_symbols(bits, out),
-                State::Copy { len, dist } => self.copy_match(len, dist, out),
-                State::Stopped(stop) => Err(stop),
+                _ => self.advance(bits, out),
             };
-            match result {
-                Ok(()) => {}
-                Err(stop @ (Stop::End | Stop::Violated)) => {
-                    self.state = State::Stopped(stop);
-                    return stop;
-                }
-                Err(stop) => return stop,
+            if let Err(stop) = result {
+                return self.stopped(stop);
             }
         }
+    }
+
+    /// Goes on until the fast loop can.
+    fn run_to_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        while self.state != State::Symbols || !is_worthwhile(bits, out) {
+            self.advance(bits, out)?;
+        }
+        Ok(())
+    }
+
+    /// Does what comes next; of symbols, one.
+    fn advance(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        match self.state {
+            State::Skip(len) => bits.take(len).map(|_| self.state = State::Block).ok_or(Stop::NeedsInput),
+            State::Block => self.begin_block(bits),
+            State::StoredLen => self.read_stored_len(bits),
+            State::Stored(len) => self.copy_stored(len, bits, out),
+            State::Header => self.read_header(bits),
+            State::Symbols => self.decode_next(Next::Symbol, bits, out),
+            State::Dist(len) => self.decode_dist(len, bits, out),
+            State::Copy { len, dist } => self.copy_match(len, dist, out),
+            State::Stopped(stop) => Err(stop),
+        }
+    }
+
+    /// Remembers what cannot change any more.
+    fn stopped(&mut self, stop: Stop) -> Stop {
+        if let Stop::End | Stop::Violated = stop {
+            self.state = State::Stopped(stop);
+        }
+        stop
     }
 
     /// Reads what all blocks begin with (RFC 1951 §3.2.3), or ends the stream.
@@ -279,56 +320,144 @@ impl Decoder {
 
     /// Decodes symbols to the end of the block, as far as input and room reach.
     fn decode_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
-        let tables = &self.tables;
         loop {
-            bits.refill();
-            let entry = tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
-            let used = entry & 0xff;
-            if entry < 3 << 24 && used <= bits.count() && out.room() >= 2 {
-                out.push_literals(entry);
-                bits.consume(used);
-                continue;
-            }
-            let (len, used) = if (3 << 24..RARE).contains(&entry) {
-                (entry >> 24, used)
-            } else {
-                match next_symbol(tables, bits)? {
-                    (Litlen::Literal(_), _) if out.room() == 0 => return Err(Stop::NeedsRoom),
-                    (Litlen::Literal(literal), used) => {
-                        out.push(&[literal]);
-                        bits.consume(used);
-                        continue;
-                    }
-                    (Litlen::EndOfBlock, used) => {
-                        bits.consume(used);
-                        self.state = State::Block;
-                        return Ok(());
-                    }
-                    (Litlen::Length(base, extra), used) => {
-                        let more = bits.peek() >> used & ((1 << extra) - 1);
-                        (u32::from(base) + more as u32, used + u32::from(extra))
-                    }
+            let next = match self.machine {
+                Some(machine) if is_worthwhile(bits, out) => {
+                    fast::run(machine, Lane { tables: &self.tables, bits, out })
                 }
+                _ => Next::Symbol,
             };
-            if used > bits.count() {
-                return Err(Stop::NeedsInput);
-            }
-            let (dist, used) = next_dist(tables, bits, used)?;
-            if used > bits.count() {
-                return Err(Stop::NeedsInput);
-            }
-            if dist > out.pos - out.floor {
-                return Err(Stop::Violated);
-            }
-            bits.consume(used);
-            let len = len as usize;
-            if len > out.room() {
-                self.state = State::Copy { len, dist };
+            self.decode_next(next, bits, out)?;
+            if self.state != State::Symbols {
                 return Ok(());
             }
-            out.copy(len, dist);
         }
     }
+
+    /// Decodes a litlen entry or symbol, and a match's distance.
+    #[inline]
+    fn decode_next(&mut self, next: Next, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        if let Next::Dist(len) = next {
+            self.state = State::Dist(len);
+            return self.decode_dist(len, bits, out);
+        }
+        bits.refill();
+        let entry = self.tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
+        let used = entry & 0xff;
+        if entry < RARE && used <= bits.count() && out.room() >= 2 {
+            out.push_literals(entry);
+            bits.consume(used);
+            return match entry >> 26 {
+                0 => Ok(()),
+                len => self.decode_dist(len as usize, bits, out),
+            };
+        }
+        match next_symbol(&self.tables, bits)? {
+            (Litlen::Literal(_), _) if out.room() == 0 => Err(Stop::NeedsRoom),
+            (Litlen::Literal(literal), used) => {
+                out.push(&[literal]);
+                bits.consume(used);
+                Ok(())
+            }
+            (Litlen::EndOfBlock, used) => {
+                bits.consume(used);
+                self.state = State::Block;
+                Ok(())
+            }
+            (Litlen::Length(base, extra), used) => {
+                let extra = u32::from(extra);
+                if used + extra > bits.count() {
+                    return Err(Stop::NeedsInput);
+                }
+                bits.consume(used);
+                let more = bits.peek() & ((1 << extra) - 1);
+                bits.consume(extra);
+                self.decode_dist(usize::from(base) + more as usize, bits, out)
+            }
+        }
+    }
+
+    /// Decodes the distance of a match of `len` bytes, and copies.
+    #[inline(always)]
+    fn decode_dist(&mut self, len: usize, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        self.state = State::Dist(len);
+        bits.refill();
+        let (dist, used) = next_dist(&self.tables, bits)?;
+        if used > bits.count() {
+            return Err(Stop::NeedsInput);
+        }
+        if dist > out.pos - out.floor {
+            return Err(Stop::Violated);
+        }
+        bits.consume(used);
+        if len > out.room() {
+            self.state = State::Copy { len, dist };
+        } else {
+            out.copy(len, dist);
+            self.state = State::Symbols;
+        }
+        Ok(())
+    }
+}
+
+/// What a stream of [`decode_two`] is decoded from, and to: as for [`Decoder::decode`].
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// The decoder of the stream.
+    pub decoder: &'a mut Decoder,
+    /// What comes next of the stream.
+    pub input: &'a [u8],
+    /// The window and room behind it.
+    pub out: &'a mut [u8],
+    /// Where the room begins.
+    pub out_pos: usize,
+}
+
+/// Decodes two streams side by side, in less time than one after the other, until one of them
+/// stops as it would in [`Decoder::decode`]; the other one is [`Stop::Paused`]. To keep two in work,
+/// the caller goes on with the one that has paused and with another stream.
+///
+/// The last bytes of room are filled slowly. Where it is known how much comes, 1 KiB more is of use.
+///
+/// # Panics
+/// As [`Decoder::decode`].
+pub fn decode_two(works: [Work<'_>; 2]) -> [Step; 2] {
+    let [first, second] = works;
+    let (mut first_bits, mut first_out) = first.decoder.begin_step(first.input, first.out, first.out_pos);
+    let (mut second_bits, mut second_out) =
+        second.decoder.begin_step(second.input, second.out, second.out_pos);
+    let stops = loop {
+        let Some(machine) = first.decoder.machine.and(second.decoder.machine) else {
+            break [first.decoder.run(&mut first_bits, &mut first_out), Stop::Paused];
+        };
+        if let Err(stop) = first.decoder.run_to_symbols(&mut first_bits, &mut first_out) {
+            break [first.decoder.stopped(stop), Stop::Paused];
+        }
+        if let Err(stop) = second.decoder.run_to_symbols(&mut second_bits, &mut second_out) {
+            break [Stop::Paused, second.decoder.stopped(stop)];
+        }
+        let lanes = [
+            Lane { tables: &first.decoder.tables, bits: &mut first_bits, out: &mut first_out },
+            Lane { tables: &second.decoder.tables, bits: &mut second_bits, out: &mut second_out },
+        ];
+        let (index, next) = fast::run_two(machine, lanes);
+        if index == 0 {
+            if let Err(stop) = first.decoder.decode_next(next, &mut first_bits, &mut first_out) {
+                break [first.decoder.stopped(stop), Stop::Paused];
+            }
+        } else if let Err(stop) = second.decoder.decode_next(next, &mut second_bits, &mut second_out) {
+            break [Stop::Paused, second.decoder.stopped(stop)];
+        }
+    };
+    [
+        first.decoder.end_step(first_bits, &first_out, stops[0]),
+        second.decoder.end_step(second_bits, &second_out, stops[1]),
+    ]
+}
+
+/// Whether there is enough input and room for the fast loop.
+fn is_worthwhile(bits: &Bits<'_>, out: &Out<'_>) -> bool {
+    fast::is_worthwhile(bits.bytes_left(), out.room())
 }
 
 /// The next litlen symbol and the length of its codeword, all of which is there.
@@ -342,18 +471,17 @@ fn next_symbol(tables: &Tables, bits: &Bits<'_>) -> Result<(Litlen, u32), Stop> 
     }
 }
 
-/// The distance behind the next `skip` bits, and how many bits there are with it, some of which
-/// may be missing.
+/// The next distance, and how many bits it takes, some of which may be missing.
 #[inline(always)]
-fn next_dist(tables: &Tables, bits: &Bits<'_>, skip: u32) -> Result<(usize, u32), Stop> {
-    let next = bits.peek() >> skip;
+fn next_dist(tables: &Tables, bits: &Bits<'_>) -> Result<(usize, u32), Stop> {
+    let next = bits.peek();
     let mut entry = tables.dist[next as usize % DIST_ENTRIES];
     if entry == 0 {
-        entry = next_long_dist(tables, next, bits.count() - skip)?;
+        entry = next_long_dist(tables, next, bits.count())?;
     }
     let with_extra = next & ((1 << (entry & 0xff)) - 1);
     let dist = (entry >> 16) as usize + (with_extra >> (entry >> 8 & 0xff)) as usize;
-    Ok((dist, skip + (entry & 0xff)))
+    Ok((dist, entry & 0xff))
 }
 
 /// The entry of a codeword that the dist table does not know, at the front of `next`, of which
@@ -369,16 +497,16 @@ fn next_long_dist(tables: &Tables, next: u64, count: u32) -> Result<u32, Stop> {
 }
 
 /// The output, and what is before it.
-struct Out<'a> {
-    buf: &'a mut [u8],
-    pos: usize,
+pub(super) struct Out<'a> {
+    pub(super) buf: &'a mut [u8],
+    pub(super) pos: usize,
     /// Where the window begins, or the buffer if all of it is window.
-    floor: usize,
+    pub(super) floor: usize,
 }
 
 impl Out<'_> {
     #[inline(always)]
-    fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.buf.len() - self.pos
     }
 
@@ -388,12 +516,12 @@ impl Out<'_> {
         self.pos += bytes.len();
     }
 
-    /// Appends the one or two literals of a litlen entry; there is room for two.
+    /// Appends the literals of a litlen entry, at most two; there is room for two.
     #[inline(always)]
     fn push_literals(&mut self, entry: u32) {
         let both = ((entry >> 8) as u16).to_le_bytes();
         self.buf[self.pos..self.pos + 2].copy_from_slice(&both);
-        self.pos += (entry >> 24) as usize;
+        self.pos += (entry >> 24 & 3) as usize;
     }
 
     /// Appends `len` bytes, for which there is room, from `dist` bytes before (RFC 1951 §3.2.3).

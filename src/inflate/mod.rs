@@ -6,18 +6,20 @@
 //! | `header` | what stands before the symbols of a dynamic block, resumable anywhere |
 //! | `table` | codeword lengths → decode tables, in the form that the hot loops want |
 //! | [`careful`] | the decoder that any cutting of input and output suits |
+//! | `fast` | the loops for the middle of blocks, of one stream or two at a time |
 //! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
 //!
-//! All of this is safe and does not depend on the machine; it is also what every faster loop is
+//! All but `fast` is safe and does not depend on the machine; it is also what every faster loop is
 //! compared with. Codecs know slices only.
 
 pub mod bits;
 pub mod careful;
+mod fast;
 pub mod find;
 pub mod header;
 pub mod table;
 
-pub use careful::{Decoder, Step, Stop};
+pub use careful::{Decoder, Step, Stop, Work, decode_two};
 pub use find::find;
 
 /// How far a match can reach back, in bytes (RFC 1951 §2).

@@ -3,16 +3,17 @@
 //!
 //! A litlen entry, found by the next [`LITLEN_BITS`] bits:
 //!
-//! | bits | literals | match | rare |
-//! |---|---|---|---|
-//! | 0–7 | bits to consume, of all literals | bits to consume, extra bits among them | the same; 0: codeword longer than the index, or none |
-//! | 8–23 | one or two literals, the first one lowest | 0 | 8–16: length, or its base; 0: end of block, or a codeword not known |
-//! | 17–19 | | 0 | extra bits that are left, to be added to the base |
-//! | 24–31 | number of literals, 1 or 2 | length, 3 to [`MAX_PLAIN_LEN`] | 0xFF |
+//! | bits | literals, a length, or both | rare |
+//! |---|---|---|
+//! | 0–7 | bits to consume, of all of them | of the codeword; 0: longer than the index, or none |
+//! | 8–23 | one or two literals, the first one lowest | 8–16: a length, or its base; 0: end of block, or unknown |
+//! | 17–19 | | extra bits, to be added to the base |
+//! | 24–25 | number of literals, 0 to 2 | 0 |
+//! | 26–31 | length after the literals, 3 to [`MAX_PLAIN_LEN`], or 0 | 63 |
 //!
-//! So `entry >> 24` is the advance of the output for all but the rare ones, `entry < 3 << 24` tells
-//! literals and `entry >= RARE` the rare ones. Extra bits are in the index if there is room for all
-//! of them; a length of more than [`MAX_PLAIN_LEN`] is rare even then.
+//! So `entry >> 24 & 3`, then `entry >> 26` is the advance of the output, and `entry >= RARE` tells
+//! the rare ones. Extra bits are in the index if there is room for all of them, and the longest
+//! length is plain.
 //!
 //! A dist entry, found by the next [`DIST_BITS`] bits: 0–7 bits to consume, extra bits among them,
 //! 8–15 bits of the codeword alone, 16–31 base. Extra bits are never in the index. 0 stands for a
@@ -20,9 +21,8 @@
 //!
 //! Codewords that the tables do not know are decoded by [`Canonical`].
 //!
-//! Building takes a counting sort, entries by ascending codeword length with the table doubled in
-//! between (§3.2.2's order read backwards), entries for the extra bits of lengths, and one pass
-//! which makes pairs of literals ([`pair_literals`]).
+//! Building takes a counting sort, and entries by ascending number of bits with the table doubled in
+//! between (§3.2.2's order read backwards).
 
 use super::header::END_OF_BLOCK;
 
@@ -37,9 +37,9 @@ pub const LITLEN_ENTRIES: usize = 1 << LITLEN_BITS;
 /// Entries of a dist table.
 pub const DIST_ENTRIES: usize = 1 << DIST_BITS;
 /// The longest match that is not rare, in bytes.
-pub const MAX_PLAIN_LEN: u32 = 32;
+pub const MAX_PLAIN_LEN: u32 = 62;
 /// The lowest entry that is rare, and the one of a codeword that the litlen table does not know.
-pub const RARE: u32 = 0xff << 24;
+pub const RARE: u32 = 63 << 26;
 
 /// Symbols of the litlen code; the last two occur only in the fixed code and mean nothing.
 const LITLEN_SYMBOLS: usize = 288;
@@ -49,10 +49,26 @@ const FIRST_LENGTH: usize = 257;
 
 /// Entries of litlen symbols without bits to consume.
 const LITLENS: [u32; LITLEN_SYMBOLS] = litlens();
+/// Base and extra bits of lengths, by symbols from [`FIRST_LENGTH`] on; 0 if there is none.
+const LENGTHS: [(u32, u32); 32] = lengths();
 /// Entries of dist symbols, with the extra bits as bits to consume.
 const DISTS: [u32; DIST_SYMBOLS] = dists();
 
 /// §3.2.5, the first table.
+const fn lengths() -> [(u32, u32); 32] {
+    let mut lengths = [(0, 0); 32];
+    let (mut code, mut base) = (0, 3);
+    while code < 28 {
+        let extra = if code < 8 { 0 } else { code as u32 / 4 - 1 };
+        lengths[code] = (base, extra);
+        base += 1 << extra;
+        code += 1;
+    }
+    // The last symbol stands for 258 alone.
+    lengths[28] = (258, 0);
+    lengths
+}
+
 const fn litlens() -> [u32; LITLEN_SYMBOLS] {
     let mut entries = [RARE; LITLEN_SYMBOLS];
     let mut symbol = 0;
@@ -60,21 +76,18 @@ const fn litlens() -> [u32; LITLEN_SYMBOLS] {
         entries[symbol] = 1 << 24 | (symbol as u32) << 8;
         symbol += 1;
     }
-    let (mut code, mut base) = (0, 3);
-    while code < 28 {
-        let extra = if code < 8 { 0 } else { code / 4 - 1 };
-        entries[FIRST_LENGTH + code as usize] =
+    let mut code = 0;
+    while code < 29 {
+        let (base, extra) = LENGTHS[code];
+        entries[FIRST_LENGTH + code] =
             if extra == 0 { length_entry(base) } else { RARE | base << 8 | extra << 17 };
-        base += 1 << extra;
         code += 1;
     }
-    // The last symbol stands for 258 alone.
-    entries[FIRST_LENGTH + 28] = length_entry(258);
     entries
 }
 
 const fn length_entry(length: u32) -> u32 {
-    if length <= MAX_PLAIN_LEN { length << 24 } else { RARE | length << 8 }
+    if length <= MAX_PLAIN_LEN { length << 26 } else { RARE | length << 8 }
 }
 
 /// §3.2.5, the second table.
@@ -139,23 +152,10 @@ impl Tables {
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
     /// have just one codeword, of 1 bit; and the dist code may have none.
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
-        self.build_plain(litlen_lens, dist_lens)?;
-        pair_literals(&mut self.litlen);
-        Ok(())
-    }
-
-    /// As [`Tables::build`], without pairs of literals.
-    pub fn build_plain(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
         self.litlen_code.build(litlen_lens)?;
         self.dist_code.build(dist_lens)?;
         fill_litlen(&mut self.litlen, &self.litlen_code);
-        fill(
-            &mut self.dist,
-            0,
-            &self.dist_code,
-            |symbol, len| DISTS[symbol & 31] + 0x101 * len,
-            |_, _, _| (),
-        );
+        fill(&mut self.dist, 0, &self.dist_code, |symbol, len| DISTS[symbol & 31] + 0x101 * len);
         Ok(())
     }
 
@@ -164,11 +164,8 @@ impl Tables {
         let mut lens = [8; LITLEN_SYMBOLS];
         lens[144..256].fill(9);
         lens[256..280].fill(7);
-        self.build_plain(&lens, &[5; DIST_SYMBOLS]).expect("the fixed codes are complete");
-        // Symbols without a meaning are left to `Canonical`.
-        for entry in self.litlen.iter_mut().filter(|entry| **entry == LITLENS[287] + 8) {
-            *entry = RARE;
-        }
+        self.build(&lens, &[5; DIST_SYMBOLS]).expect("the fixed codes are complete");
+        // Symbols without a meaning are left to `Canonical`; those of the litlen code are RARE.
         for entry in self.dist.iter_mut().filter(|entry| **entry >> 16 == 0) {
             *entry = 0;
         }
@@ -251,7 +248,7 @@ impl Canonical<LITLEN_SYMBOLS> {
             END_OF_BLOCK => Some(Litlen::EndOfBlock),
             symbol @ FIRST_LENGTH..286 => {
                 let entry = LITLENS[symbol];
-                let length = if entry < RARE { entry >> 24 } else { entry >> 8 & 0x1ff };
+                let length = if entry < RARE { entry >> 26 } else { entry >> 8 & 0x1ff };
                 Some(Litlen::Length(length as u16, (entry >> 17 & 7) as u8))
             }
             _ => None,
@@ -299,40 +296,113 @@ fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
     sum == 1 << MAX_CODEWORD_LEN || sum == 0 || (codewords == 1 && count[1] == 1)
 }
 
+/// Makes the litlen table.
+///
+/// An entry is as much of the bits of its index as can be decoded, up to two literals and a length.
+/// Sequences of symbols are like codewords: the table of the first `n` bits is that of the first
+/// `n - 1`, twice, and in it what takes just `n` bits. So each sequence is put down once.
 fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>) {
-    // Lengths with extra bits: index and entry.
-    let (mut lengths, mut count) = ([(0, 0); 32], 0);
-    let entry_of = |symbol: usize, len: u32| LITLENS[symbol % 512 % LITLEN_SYMBOLS] + len;
-    fill(table, RARE, code, entry_of, |symbol, first, entry| {
-        if symbol >= FIRST_LENGTH && entry >> 17 & 7 > 0 && entry >= RARE {
-            lengths[count & 31] = (first, entry);
-            count += 1;
-        }
-    });
-    for (first, entry) in &lengths[..count.min(32)] {
-        let (len, extra, base) = (entry & 0xff, entry >> 17 & 7, entry >> 8 & 0x1ff);
-        if len + extra <= LITLEN_BITS {
-            for more in 0..1 << extra {
-                let entry = length_entry(base + more) | (len + extra);
-                let step = 1 << (len + extra);
-                table[first | (more as usize) << len..]
-                    .iter_mut()
-                    .step_by(step)
-                    .for_each(|slot| *slot = entry);
+    const BITS: usize = LITLEN_BITS as usize;
+    // All of these are indices in the upper half and entries in the lower one, by ascending number
+    // of bits; those of `n` bits begin at `starts[n]`.
+    let (mut literals, mut literal_starts) = ([0; 256], [0; BITS + 2]);
+    let (mut pairs, mut pair_starts) = ([0; LITLEN_ENTRIES], [0; BITS + 2]);
+    // Lengths with all extra bits. A length is one of a symbol's at most.
+    let (mut lengths, mut length_starts) = ([0; 320], [0; BITS + 2]);
+    let mut counts = [0; BITS + 1];
+    let mut symbols = code.symbols.iter();
+    for len in 1..=BITS {
+        for symbol in symbols.by_ref().take(usize::from(code.count[len])) {
+            if let Some((_, extra)) = plain_length(*symbol, len) {
+                counts[len + extra] += 1 << extra;
             }
         }
     }
+    for len in 1..=BITS {
+        length_starts[len + 1] = length_starts[len] + counts[len];
+    }
+    let mut length_ends = length_starts;
+
+    table[0] = RARE;
+    let (mut index, mut symbols) = (0u64, code.symbols.iter());
+    let (mut literal_count, mut pair_count) = (0, 0);
+    for n in 1..=BITS {
+        let half = 1 << (n - 1);
+        table.copy_within(..half, half);
+        literal_starts[n] = literal_count;
+        for symbol in symbols.by_ref().take(usize::from(code.count[n])) {
+            let entry = LITLENS[usize::from(*symbol) % 512 % LITLEN_SYMBOLS] + n as u32;
+            if let Some((base, extra)) = plain_length(*symbol, n) {
+                for more in 0..1u64 << extra {
+                    let slot = &mut length_ends[n + extra];
+                    lengths[*slot % 320] =
+                        (index | more << n) << 32 | (u64::from(base) + more) << 26 | (n + extra) as u64;
+                    *slot += 1;
+                }
+            } else {
+                if entry >> 24 == 1 {
+                    literals[literal_count & 255] = index << 32 | u64::from(entry);
+                    literal_count += 1;
+                }
+                put(table, index << 32 | u64::from(entry));
+            }
+            // Adds one to the codeword: its last bit is the index's highest. After the last
+            // codeword of a complete code there is none left to set.
+            let rest = !index & (2 * half as u64 - 1);
+            let bit = 1 << (rest | 1).ilog2();
+            index = index & (bit - 1) | bit;
+        }
+        literal_starts[n + 1] = literal_count;
+        lengths[length_starts[n]..length_ends[n]].iter().for_each(|length| put(table, *length));
+        pair_starts[n] = pair_count;
+        for first_len in 1..n {
+            let second_len = n - first_len;
+            let firsts = &literals[literal_starts[first_len]..literal_starts[first_len + 1]];
+            let seconds = &literals[literal_starts[second_len]..literal_starts[second_len + 1]];
+            if !firsts.is_empty() {
+                for second in seconds {
+                    let byte = second >> 8 & 0xff;
+                    let more = second >> 32 << (32 + first_len) | 1 << 24 | byte << 16 | second_len as u64;
+                    for first in firsts {
+                        put(table, first + more);
+                        pairs[pair_count % LITLEN_ENTRIES] = first + more;
+                        pair_count += 1;
+                    }
+                }
+            }
+            let pairs = &pairs[pair_starts[first_len]..pair_starts[first_len + 1]];
+            for length in &lengths[length_starts[second_len]..length_ends[second_len]] {
+                let more = length >> 32 << (32 + first_len) | length & 0xffff_ffff;
+                firsts.iter().chain(pairs).for_each(|first| put(table, first + more));
+            }
+        }
+        pair_starts[n + 1] = pair_count;
+    }
+}
+
+/// Puts down an entry at its index, which is in the upper half.
+#[inline(always)]
+fn put(table: &mut [u32; LITLEN_ENTRIES], entry: u64) {
+    table[(entry >> 32) as usize % LITLEN_ENTRIES] = entry as u32;
+}
+
+/// The base and the extra bits of the lengths of a symbol whose codeword has `len` bits, if all of
+/// them are to be in the table.
+#[inline(always)]
+fn plain_length(symbol: u16, len: usize) -> Option<(u32, usize)> {
+    let (base, extra) = LENGTHS[usize::from(symbol).checked_sub(FIRST_LENGTH)? % 32];
+    let longest = base + (1 << extra) - 1;
+    (base > 0 && longest <= MAX_PLAIN_LEN && len + extra as usize <= LITLEN_BITS as usize)
+        .then_some((base, extra as usize))
 }
 
 /// Makes a table of the codewords that are no longer than its index; `empty` for all others.
-/// `seen` is told each symbol, its first index and its entry.
 #[inline(always)]
 fn fill<const N: usize>(
     table: &mut [u32],
     empty: u32,
     code: &Canonical<N>,
     entry_of: impl Fn(usize, u32) -> u32,
-    mut seen: impl FnMut(usize, usize, u32),
 ) {
     let index_bits = table.len().trailing_zeros() as usize;
     // The table of the first `len` bits, for growing `len`; its next index is the next codeword
@@ -343,9 +413,7 @@ fn fill<const N: usize>(
         let half = 1 << (len - 1);
         table.copy_within(..half, half);
         for symbol in symbols.by_ref().take(usize::from(code.count[len])) {
-            let entry = entry_of(usize::from(*symbol), len as u32);
-            table[index] = entry;
-            seen(usize::from(*symbol), index, entry);
+            table[index] = entry_of(usize::from(*symbol), len as u32);
             // Adds one to the codeword: its last bit is the index's highest. After the last
             // codeword of a complete code there is none left to set.
             let rest = !index & (2 * half - 1);
@@ -364,18 +432,5 @@ fn repeat(table: &mut [u32], mut len: usize) {
     while len < table.len() {
         table.copy_within(..len, len);
         len *= 2;
-    }
-}
-
-/// Makes one entry of each two literals in a row whose codewords fit the index.
-fn pair_literals(table: &mut [u32; LITLEN_ENTRIES]) {
-    // From the end, so that what an entry shows behind its codeword has not been paired itself.
-    for index in (0..LITLEN_ENTRIES).rev() {
-        let first = table[index];
-        let second = table[index >> (first & 15)];
-        let bits = (first & 0xff) + (second & 0xff);
-        let are_literals = (first | second) >> 24 == 1;
-        let pair = (first & 0xff00) | (second & 0xff00) << 8 | bits | 2 << 24;
-        table[index] = if are_literals && bits <= LITLEN_BITS { pair } else { first };
     }
 }

@@ -1,7 +1,7 @@
 //! Comparison of `rigz::inflate` with zlib-ng, shared by tests and the fuzz target.
 
 use rigz::backend::zlib_ng;
-use rigz::inflate::{Decoder, Stop};
+use rigz::inflate::{Decoder, Stop, Work, decode_two};
 
 /// A small generator of numbers that are random enough (Knuth's multiplier).
 pub(crate) struct Random(pub(crate) u64);
@@ -54,8 +54,16 @@ pub(crate) fn by_zlib(packed: &[u8]) -> Outcome {
 
 /// Decodes in steps; `cut` says how much input and how much room each gets at most. Returns with
 /// the outcome where it was reached, in bits.
-pub(crate) fn in_steps(packed: &[u8], mut cut: impl FnMut() -> (usize, usize)) -> (Outcome, u64) {
-    let (mut decoder, mut data, mut at, mut garbage) = (Decoder::new(), Vec::new(), 0, 0u8);
+pub(crate) fn in_steps(packed: &[u8], cut: impl FnMut() -> (usize, usize)) -> (Outcome, u64) {
+    in_steps_by(Decoder::new(), packed, cut)
+}
+
+fn in_steps_by(
+    mut decoder: Decoder,
+    packed: &[u8],
+    mut cut: impl FnMut() -> (usize, usize),
+) -> (Outcome, u64) {
+    let (mut data, mut at, mut garbage) = (Vec::new(), 0, 0u8);
     let mut idle = 0;
     loop {
         let (input_len, room) = cut();
@@ -74,7 +82,7 @@ pub(crate) fn in_steps(packed: &[u8], mut cut: impl FnMut() -> (usize, usize)) -
         let (stop, consumed) = match step.stop {
             Stop::End => (Stop::End, at),
             Stop::Violated => (Stop::Violated, 0),
-            Stop::Block => panic!("nobody wants to know"),
+            Stop::Block | Stop::Paused => panic!("nobody wants to know"),
             Stop::NeedsRoom => {
                 assert!(step.out_pos == buf.len() && idle < 1000);
                 continue;
@@ -96,6 +104,49 @@ fn at_once(packed: &[u8]) -> (Outcome, u64) {
     in_steps(packed, || (usize::MAX >> 1, 1 << 20))
 }
 
+/// Decodes the stream twice at the same time, once with little and once with much room at a time.
+fn beside_itself(packed: &[u8]) -> [(Outcome, u64); 2] {
+    let mut decoders = [Decoder::new(), Decoder::new()];
+    let (mut outs, mut out_pos, mut at) = ([vec![], vec![]], [0, 0], [0, 0]);
+    let rooms = [5_000, 1 << 17];
+    let mut stops = [Stop::Paused; 2];
+    loop {
+        let is_live = stops.map(|stop| stop == Stop::Paused);
+        let [first, second] = &mut decoders;
+        let [first_out, second_out] = &mut outs;
+        let steps = match is_live {
+            [true, true] => decode_two([
+                Work { decoder: first, input: &packed[at[0]..], out: first_out, out_pos: out_pos[0] },
+                Work { decoder: second, input: &packed[at[1]..], out: second_out, out_pos: out_pos[1] },
+            ])
+            .map(Some),
+            [first_is, second_is] => [
+                first_is.then(|| first.decode(&packed[at[0]..], first_out, out_pos[0])),
+                second_is.then(|| second.decode(&packed[at[1]..], second_out, out_pos[1])),
+            ],
+        };
+        for (i, step) in steps.into_iter().enumerate() {
+            let Some(step) = step else { continue };
+            (at[i], out_pos[i]) = (at[i] + step.consumed, step.out_pos);
+            if step.stop == Stop::NeedsRoom {
+                outs[i].resize(out_pos[i] + rooms[i], 0xa5);
+            } else {
+                stops[i] = step.stop;
+            }
+        }
+        if !stops.contains(&Stop::Paused) {
+            break;
+        }
+    }
+    let mut outs = outs.into_iter();
+    [0, 1].map(|i| {
+        let mut data = outs.next().unwrap();
+        data.truncate(out_pos[i]);
+        let consumed = if stops[i] == Stop::End { at[i] } else { 0 };
+        (Outcome { stop: stops[i], consumed, data }, decoders[i].pos())
+    })
+}
+
 /// Compares all cuttings with zlib-ng, whose outcome it returns.
 pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
     let expected = by_zlib(packed);
@@ -108,6 +159,10 @@ pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
         assert!(is_same, "{what}, {cutting}, at bit {pos}: {ours}; zlib: {zlibs}");
     };
     check("at once", at_once(packed));
+    check("portable", in_steps_by(Decoder::portable(), packed, || (usize::MAX >> 1, 1 << 20)));
+    let [little, much] = beside_itself(packed);
+    check("two at a time, little room", little);
+    check("two at a time, much room", much);
     if expected.data.len() <= 3000 {
         check("byte for byte in", in_steps(packed, || (1, 1 << 14)));
         check("byte for byte out", in_steps(packed, || (1 << 14, 1)));
