@@ -29,10 +29,10 @@ use super::bits::Bits;
 use super::careful::Out;
 use super::table::Tables;
 
-/// What a turn may read, in bytes: one load of the bit buffer.
-const MAX_READ: usize = 8;
-/// What a turn may write, in bytes: two literals, then a match of 258 bytes in whole steps of 64.
-const MAX_WRITE: usize = 2 + 320;
+/// What a turn may read, in bytes: two loads of the bit buffer, 7 bytes apart.
+const MAX_READ: usize = 16;
+/// What a turn may write, in bytes: four literals, then a match of 258 bytes in whole steps of 64.
+const MAX_WRITE: usize = 4 + 320;
 
 /// The proof that the machine has what the loops need.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +96,7 @@ pub(super) use no_loop::{run, run_two};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::table::{DIST_ENTRIES, LITLEN_ENTRIES, RARE, Tables};
+    use super::super::table::{DIST_ENTRIES, LITLEN_ENTRIES, MIN_LENGTH_ENTRY, RARE, Tables};
     use super::{Lane, MAX_READ, MAX_WRITE, Machine, Next};
     use std::arch::asm;
     use std::mem::offset_of;
@@ -184,252 +184,127 @@ mod x86 {
     // `$n` bit count, `$in` and `$out` cursors. On the stack, from `$s` on: none, floor, the last
     // places of output and of input. Labels end with the lane's number: 3 behind the turn, 4 to 9
     // out of the way.
-    macro_rules! turn {
-        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+    #[rustfmt::skip]
+    macro_rules! refill {
+        ($b:literal, $n:literal, $nd:literal, $in:literal) => {
             concat!(
-                "cmp ",
-                $in,
-                ", [rsp + ",
-                $s,
-                " + 24]\n ja 4",
-                $i,
-                "f\n",
-                "cmp ",
-                $out,
-                ", [rsp + ",
-                $s,
-                " + 16]\n ja 4",
-                $i,
-                "f\n",
-                // ecx = litlen entry
-                "mov eax, ",
-                $bd,
-                "\n and eax, {litlen_mask}\n",
-                "mov ecx, [",
-                $t,
-                " + rax*4 + {litlen}]\n",
-                // refill
-                "shlx rdx, [",
-                $in,
-                "], ",
-                $n,
-                "\n or ",
-                $b,
-                ", rdx\n",
-                "mov edx, ",
-                $nd,
-                "\n shr edx, 3\n add ",
-                $in,
-                ", 7\n sub ",
-                $in,
-                ", rdx\n or ",
-                $nd,
-                ", 56\n",
-                "cmp ecx, {rare} - 1\n ja 5",
-                $i,
-                "f\n",
-                "shrx ",
-                $b,
-                ", ",
-                $b,
-                ", rcx\n sub ",
-                $nb,
-                ", cl\n",
-                // edx = dist entry
-                "mov edx, ",
-                $bd,
-                "\n and edx, {dist_mask}\n mov edx, [",
-                $t,
-                " + rdx*4 + {dist}]\n",
-                // literals
-                "rorx eax, ecx, 8\n mov [",
-                $out,
-                "], eax\n shr eax, 16\n and eax, 3\n add ",
-                $out,
-                ", rax\n",
-                // ecx = length
-                "shr ecx, 26\n cmovz edx, [rsp + ",
-                $s,
-                "]\n",
-                "6",
-                $i,
-                ":\n",
-                // edi = distance
-                "bzhi rdi, ",
-                $b,
-                ", rdx\n rorx eax, edx, 8\n shrx rdi, rdi, rax\n",
-                "mov eax, edx\n shr eax, 16\n add edi, eax\n",
-                "cmp edi, ecx\n jb 7",
-                $i,
-                "f\n",
-                "mov rsi, ",
-                $out,
-                "\n sub rsi, rdi\n cmp rsi, [rsp + ",
-                $s,
-                " + 8]\n jb 8",
-                $i,
-                "f\n",
-                "shrx ",
-                $b,
-                ", ",
-                $b,
-                ", rdx\n sub ",
-                $nb,
-                ", dl\n",
-                "vmovdqu ymm0, [rsi]\n vmovdqu [",
-                $out,
-                "], ymm0\n",
-                "add ",
-                $out,
-                ", rcx\n cmp ecx, 32\n ja 9",
-                $i,
-                "f\n",
-                "3",
-                $i,
-                ":\n",
+                "shlx rdx, [", $in, "], ", $n, "\n or ", $b, ", rdx\n mov edx, ", $nd, "\n shr edx, 3\n",
+                "add ", $in, ", 7\n sub ", $in, ", rdx\n or ", $nd, ", 56\n",
             )
         };
     }
+    // ecx = litlen entry
+    #[rustfmt::skip]
+    macro_rules! begin {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(
+                "cmp ", $in, ", [rsp + ", $s, " + 24]\n ja 4", $i, "f\n",
+                "cmp ", $out, ", [rsp + ", $s, " + 16]\n ja 4", $i, "f\n",
+                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
+                refill!($b, $n, $nd, $in),
+            )
+        };
+    }
+    // If the entry has no match, its literals; then ecx = the next entry.
+    #[rustfmt::skip]
+    macro_rules! literals {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(
+                "xor edx, edx\n cmp ecx, {length}\n cmovb edx, ecx\n",
+                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
+                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
+                "rorx eax, edx, 8\n mov [", $out, "], eax\n shr edx, 24\n add ", $out, ", rdx\n",
+            )
+        };
+    }
+    #[rustfmt::skip]
+    macro_rules! end {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(
+                "cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
+                "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
+                // edx = dist entry
+                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n",
+                // literals
+                "rorx eax, ecx, 8\n mov [", $out, "], eax\n shr eax, 16\n and eax, 3\n add ", $out, ", rax\n",
+                // ecx = length
+                "shr ecx, 26\n cmovz edx, [rsp + ", $s, "]\n",
+                "6", $i, ":\n",
+                // edi = distance
+                "bzhi rdi, ", $b, ", rdx\n rorx eax, edx, 8\n shrx rdi, rdi, rax\n",
+                "mov eax, edx\n shr eax, 16\n add edi, eax\n",
+                "cmp edi, ecx\n jb 7", $i, "f\n",
+                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 8]\n jb 8", $i, "f\n",
+                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
+                "vmovdqu ymm0, [rsi]\n vmovdqu [", $out, "], ymm0\n",
+                "add ", $out, ", rcx\n cmp ecx, 32\n ja 9", $i, "f\n",
+                "3", $i, ":\n",
+            )
+        };
+    }
+    #[rustfmt::skip]
     macro_rules! out_of_the_way {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
                 // A rare entry: a length of which extra bits are left, or too long for the entry.
-                "5",
-                $i,
-                ":\n test cl, cl\n jz 4",
-                $i,
-                "f\n test ecx, 0x1ff00\n jz 4",
-                $i,
-                "f\n",
-                "shrx ",
-                $b,
-                ", ",
-                $b,
-                ", rcx\n sub ",
-                $nb,
-                ", cl\n",
+                "5", $i, ":\n test cl, cl\n jz 4", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
+                "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
                 "mov eax, ecx\n shr eax, 17\n and eax, 7\n shr ecx, 8\n and ecx, 0x1ff\n",
-                "bzhi rdx, ",
-                $b,
-                ", rax\n add ecx, edx\n shrx ",
-                $b,
-                ", ",
-                $b,
-                ", rax\n sub ",
-                $nb,
-                ", al\n",
-                "mov edx, ",
-                $bd,
-                "\n and edx, {dist_mask}\n mov edx, [",
-                $t,
-                " + rdx*4 + {dist}]\n jmp 6",
-                $i,
-                "b\n",
+                "bzhi rdx, ", $b, ", rax\n add ecx, edx\n shrx ", $b, ", ", $b, ", rax\n sub ", $nb, ", al\n",
+                refill!($b, $n, $nd, $in),
+                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n jmp 6", $i, "b\n",
                 // Left before a symbol.
-                "4",
-                $i,
-                ":\n mov eax, 2*",
-                $i,
-                "\n jmp 2f\n",
+                "4", $i, ":\n mov eax, 2*", $i, "\n jmp 2f\n",
                 // Left before a distance.
-                "8",
-                $i,
-                ":\n mov eax, 2*",
-                $i,
-                " + 1\n jmp 2f\n",
+                "8", $i, ":\n mov eax, 2*", $i, " + 1\n jmp 2f\n",
                 // A match longer than its distance, or no known distance (edx = 0).
-                "7",
-                $i,
-                ":\n test edx, edx\n jz 8",
-                $i,
-                "b\n",
-                "mov rsi, ",
-                $out,
-                "\n sub rsi, rdi\n cmp rsi, [rsp + ",
-                $s,
-                " + 8]\n jb 8",
-                $i,
-                "b\n",
-                "shrx ",
-                $b,
-                ", ",
-                $b,
-                ", rdx\n sub ",
-                $nb,
-                ", dl\n",
-                "lea rdx, [",
-                $out,
-                " + rcx]\n cmp edi, 16\n jb 23f\n",
-                "22: vmovdqu xmm0, [rsi]\n vmovdqu [",
-                $out,
-                "], xmm0\n add rsi, 16\n add ",
-                $out,
-                ", 16\n",
-                "cmp ",
-                $out,
-                ", rdx\n jb 22b\n mov ",
-                $out,
-                ", rdx\n jmp 3",
-                $i,
-                "b\n",
+                "7", $i, ":\n test edx, edx\n jz 8", $i, "b\n",
+                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 8]\n jb 8", $i, "b\n",
+                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
+                "lea rdx, [", $out, " + rcx]\n cmp edi, 16\n jb 23f\n",
+                "22: vmovdqu xmm0, [rsi]\n vmovdqu [", $out, "], xmm0\n add rsi, 16\n add ", $out, ", 16\n",
+                "cmp ", $out, ", rdx\n jb 22b\n mov ", $out, ", rdx\n jmp 3", $i, "b\n",
                 "23: lea rax, [rip + {patterns}]\n vmovdqu xmm0, [rsi]\n mov esi, edi\n shl esi, 4\n",
                 "vpshufb xmm0, xmm0, [rax + rsi]\n movzx edi, byte ptr [rax + rdi + 256]\n",
-                "24: vmovdqu [",
-                $out,
-                "], xmm0\n add ",
-                $out,
-                ", rdi\n",
-                "cmp ",
-                $out,
-                ", rdx\n jb 24b\n mov ",
-                $out,
-                ", rdx\n jmp 3",
-                $i,
-                "b\n",
+                "24: vmovdqu [", $out, "], xmm0\n add ", $out, ", rdi\n",
+                "cmp ", $out, ", rdx\n jb 24b\n mov ", $out, ", rdx\n jmp 3", $i, "b\n",
                 // More than 32 bytes to copy, 32 of which are.
-                "9",
-                $i,
-                ":\n mov rdx, ",
-                $out,
-                "\n sub rdx, rcx\n",
-                "vmovdqu ymm0, [rsi + 32]\n vmovdqu [rdx + 32], ymm0\n cmp ecx, 64\n jbe 3",
-                $i,
-                "b\n",
+                "9", $i, ":\n mov rdx, ", $out, "\n sub rdx, rcx\n",
+                "vmovdqu ymm0, [rsi + 32]\n vmovdqu [rdx + 32], ymm0\n cmp ecx, 64\n jbe 3", $i, "b\n",
                 "25: vmovdqu ymm0, [rsi + 64]\n vmovdqu [rdx + 64], ymm0\n",
                 "vmovdqu ymm0, [rsi + 96]\n vmovdqu [rdx + 96], ymm0\n",
-                "add rsi, 64\n add rdx, 64\n sub ecx, 64\n cmp ecx, 64\n ja 25b\n jmp 3",
-                $i,
-                "b\n",
+                "add rsi, 64\n add rdx, 64\n sub ecx, 64\n cmp ecx, 64\n ja 25b\n jmp 3", $i, "b\n",
             )
         };
     }
     // rdi: the lane's cursor. The bit buffer is refilled, as a turn looks up before it refills.
+    #[rustfmt::skip]
     macro_rules! load {
         ($t:literal, $b:literal, $n:literal, $nd:literal, $in:literal, $out:literal) => {
             concat!(
                 "push [rdi + {in_last}]\n push [rdi + {out_last}]\n push [rdi + {floor}]\n push [rdi + {none}]\n",
                 "mov ", $t, ", [rdi + {tables}]\n mov ", $b, ", [rdi + {bit_buf}]\n mov ", $n, ", [rdi + {bit_count}]\n",
                 "mov ", $in, ", [rdi + {in_next}]\n mov ", $out, ", [rdi + {out_next}]\n",
-                "shlx rdx, [", $in, "], ", $n, "\n or ", $b, ", rdx\n mov edx, ", $nd, "\n shr edx, 3\n",
-                "add ", $in, ", 7\n sub ", $in, ", rdx\n or ", $nd, ", 56\n",
+                refill!($b, $n, $nd, $in),
             )
         };
     }
+    #[rustfmt::skip]
     macro_rules! save {
         ($b:literal, $n:literal, $in:literal, $out:literal) => {
             concat!(
-                "mov [rdi + {bit_buf}], ",
-                $b,
-                "\n mov [rdi + {bit_count}], ",
-                $n,
-                "\n",
-                "mov [rdi + {in_next}], ",
-                $in,
-                "\n mov [rdi + {out_next}], ",
-                $out,
-                "\n mov [rdi + {len}], rcx\n",
+                "mov [rdi + {bit_buf}], ", $b, "\n mov [rdi + {bit_count}], ", $n, "\n",
+                "mov [rdi + {in_next}], ", $in, "\n mov [rdi + {out_next}], ", $out, "\n mov [rdi + {len}], rcx\n",
             )
         };
+    }
+    #[rustfmt::skip]
+    macro_rules! with_first_registers {
+        ($part:ident) => { $part!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11") };
+    }
+    #[rustfmt::skip]
+    macro_rules! with_second_registers {
+        ($part:ident) => { $part!("1", "32", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15") };
     }
     macro_rules! looped {
         ($cursors:expr, $($code:expr),+ $(,)?) => {{
@@ -437,10 +312,11 @@ mod x86 {
             asm!(
                 "push rbx", "push rbp", "push rdi",
                 $($code,)+
-                "pop rbp", "pop rbx", "vzeroupper", "/* {cursor} */",
+                "pop rbp", "pop rbx", "vzeroupper", "/* {cursor} {length} */",
                 litlen_mask = const LITLEN_ENTRIES - 1,
                 dist_mask = const DIST_ENTRIES - 1,
                 rare = const RARE,
+                length = const MIN_LENGTH_ENTRY,
                 litlen = const offset_of!(Tables, litlen),
                 dist = const offset_of!(Tables, dist),
                 bit_buf = const offset_of!(Cursor, bit_buf),
@@ -463,59 +339,79 @@ mod x86 {
         }};
     }
 
-    /// Decodes from where the lane is, which is worthwhile, until there is something to do for the caller.
-    #[rustfmt::skip]
+    macro_rules! one {
+        ($cursors:expr, $($part:ident)+) => {
+            looped!(
+                $cursors,
+                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
+                ".p2align 5\n 29:\n",
+                $(with_first_registers!($part),)+
+                "jmp 29b\n",
+                with_first_registers!(out_of_the_way),
+                "2: add rsp, 32\n pop rdi\n",
+                save!("r8", "r9", "r10", "r11"),
+            )
+        };
+    }
+    macro_rules! two {
+        ($cursors:expr, $($part:ident)+) => {
+            looped!(
+                $cursors,
+                "add rdi, {cursor}",
+                load!("rbp", "r12", "r13", "r13d", "r14", "r15"),
+                "sub rdi, {cursor}",
+                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
+                ".p2align 5\n 29:\n",
+                $(with_first_registers!($part),)+
+                $(with_second_registers!($part),)+
+                "jmp 29b\n",
+                with_first_registers!(out_of_the_way),
+                with_second_registers!(out_of_the_way),
+                "2: add rsp, 64\n pop rdi\n",
+                save!("r8", "r9", "r10", "r11"),
+                "add rdi, {cursor}",
+                save!("r12", "r13", "r14", "r15"),
+            )
+        };
+    }
+
+    /// Decodes from where the lane is, which is worthwhile, until there is something to do for the
+    /// caller.
     pub(in super::super) fn run(_: Machine, mut lane: Lane<'_, '_, '_>) -> Next {
         let mut cursor = Cursor::new(&mut lane);
         let cursors: *mut Cursor = &mut cursor;
         // SAFETY: `Machine` is the proof of AVX2 and BMI2. The first refill reads 8 bytes, which
-        // `Cursor::new` has seen to; it and each of a turn go on by at most 7 bytes, and a turn
-        // begins at most at `in_last`, 8 bytes before the end. A turn begins at most at `out_last`,
-        // and writes no more than `MAX_WRITE` bytes from there. It reads output at most `dist`
-        // bytes back, which has been compared with the floor; or 64 bytes, if there are as many.
-        // Indices of tables are masked. `bit_count` is 63 at most: a turn consumes no more than
-        // 11 + 5 + 9 + 13 of at least 56 bits.
+        // `Cursor::new` has seen to; it and the two of a turn go on by at most 7 bytes each, and a
+        // turn begins at most at `in_last`, 16 bytes before the end. A turn begins at most at
+        // `out_last`, and writes no more than `MAX_WRITE` bytes from there. It reads output at most
+        // `dist` bytes back, which has been compared with the floor; or 64 bytes, if there are as
+        // many. Indices of tables are masked. `bit_count` is 63 at most, and 11 bits are left for
+        // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13, and extra
+        // bits of lengths before another refill.
         let exit = unsafe {
-            looped!(
-                cursors,
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                turn!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                "jmp 29b\n",
-                out_of_the_way!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                "2: add rsp, 32\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-            )
+            if lane.tables.has_many_literals {
+                one!(cursors, begin literals end)
+            } else {
+                one!(cursors, begin end)
+            }
         };
         cursor.give_back(lane);
         cursor.next(exit)
     }
 
-    /// Decodes two streams in turns until there is something to do in one of them; says in which, and what.
-    #[rustfmt::skip]
+    /// Decodes two streams in turns until there is something to do in one of them; says in which,
+    /// and what.
     pub(in super::super) fn run_two(_: Machine, lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
         let mut lanes = lanes;
         let mut both = lanes.each_mut().map(Cursor::new);
         let cursors = both.as_mut_ptr();
         // SAFETY: as for one stream.
         let exit = unsafe {
-            looped!(
-                cursors,
-                "add rdi, {cursor}",
-                load!("rbp", "r12", "r13", "r13d", "r14", "r15"),
-                "sub rdi, {cursor}",
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                turn!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                turn!("1", "32", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15"),
-                "jmp 29b\n",
-                out_of_the_way!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                out_of_the_way!("1", "32", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15"),
-                "2: add rsp, 64\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-                "add rdi, {cursor}",
-                save!("r12", "r13", "r14", "r15"),
-            )
+            if lanes.iter().all(|lane| lane.tables.has_many_literals) {
+                two!(cursors, begin literals end)
+            } else {
+                two!(cursors, begin end)
+            }
         };
         let index = (exit >> 1) as usize & 1;
         let next = both[index].next(exit);

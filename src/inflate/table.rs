@@ -40,6 +40,12 @@ pub const DIST_ENTRIES: usize = 1 << DIST_BITS;
 pub const MAX_PLAIN_LEN: u32 = 62;
 /// The lowest entry that is rare, and the one of a codeword that the litlen table does not know.
 pub const RARE: u32 = 63 << 26;
+/// No entry with a length is lower than this one, and no other one that is not rare is as high.
+pub const MIN_LENGTH_ENTRY: u32 = 3 << 26;
+/// Of 256 litlen symbols, by their codewords' lengths, so many literals are many.
+const MANY_LITERALS: usize = 160;
+/// The most bits of two literals that a length may follow in the same entry.
+const MAX_PAIR_BITS: usize = 8;
 
 /// Symbols of the litlen code; the last two occur only in the fixed code and mean nothing.
 const LITLEN_SYMBOLS: usize = 288;
@@ -130,6 +136,8 @@ pub struct Tables {
     pub litlen_code: Canonical<LITLEN_SYMBOLS>,
     /// All codewords of the dist code.
     pub dist_code: Canonical<DIST_SYMBOLS>,
+    /// Whether a literal is to be expected after a literal.
+    pub has_many_literals: bool,
 }
 
 impl Default for Tables {
@@ -146,6 +154,7 @@ impl Tables {
             dist: [0; DIST_ENTRIES],
             litlen_code: Canonical::new(),
             dist_code: Canonical::new(),
+            has_many_literals: false,
         }
     }
 
@@ -154,7 +163,8 @@ impl Tables {
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
         self.litlen_code.build(litlen_lens)?;
         self.dist_code.build(dist_lens)?;
-        fill_litlen(&mut self.litlen, &self.litlen_code);
+        let literals = fill_litlen(&mut self.litlen, &self.litlen_code, litlen_lens);
+        self.has_many_literals = literals >= MANY_LITERALS;
         fill(&mut self.dist, 0, &self.dist_code, |symbol, len| DISTS[symbol & 31] + 0x101 * len);
         Ok(())
     }
@@ -214,12 +224,12 @@ impl<const N: usize> Canonical<N> {
             next += self.count[len] << (MAX_CODEWORD_LEN - len);
             self.limit[len] = next;
         }
+        // Symbols without a codeword come behind all others, which takes no branch.
+        place[0] = used;
         for (symbol, len) in lens.iter().enumerate() {
-            if *len > 0 {
-                let place = &mut place[usize::from(*len & 15)];
-                self.symbols[usize::from(*place)] = symbol as u16;
-                *place += 1;
-            }
+            let place = &mut place[usize::from(*len & 15)];
+            self.symbols[usize::from(*place) % N] = symbol as u16;
+            *place += 1;
         }
         Ok(())
     }
@@ -296,95 +306,133 @@ fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
     sum == 1 << MAX_CODEWORD_LEN || sum == 0 || (codewords == 1 && count[1] == 1)
 }
 
-/// Makes the litlen table.
+/// Makes the litlen table. Returns how many of 256 symbols are literals, if their codewords have the
+/// lengths that suit.
 ///
 /// An entry is as much of the bits of its index as can be decoded, up to two literals and a length.
 /// Sequences of symbols are like codewords: the table of the first `n` bits is that of the first
 /// `n - 1`, twice, and in it what takes just `n` bits. So each sequence is put down once.
-fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>) {
+fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>, lens: &[u8]) -> usize {
     const BITS: usize = LITLEN_BITS as usize;
     // All of these are indices in the upper half and entries in the lower one, by ascending number
     // of bits; those of `n` bits begin at `starts[n]`.
     let (mut literals, mut literal_starts) = ([0; 256], [0; BITS + 2]);
-    let (mut pairs, mut pair_starts) = ([0; LITLEN_ENTRIES], [0; BITS + 2]);
+    let (mut pairs, mut pair_starts) = ([0; 1 << (MAX_PAIR_BITS + 1)], [0; BITS + 2]);
     // Lengths with all extra bits. A length is one of a symbol's at most.
-    let (mut lengths, mut length_starts) = ([0; 320], [0; BITS + 2]);
-    let mut counts = [0; BITS + 1];
-    let mut symbols = code.symbols.iter();
+    let (mut lengths, mut length_starts) = ([0; 256], [0; BITS + 2]);
+    // Rare ones.
+    let (mut others, mut other_starts) = ([0; 32], [0; BITS + 2]);
+
+    let literal_counts = count(&lens[..END_OF_BLOCK.min(lens.len())]);
+    let (mut counts, mut place) = ([0; BITS + 1], 0);
     for len in 1..=BITS {
-        for symbol in symbols.by_ref().take(usize::from(code.count[len])) {
+        let symbols = &code.symbols[place..place + usize::from(code.count[len])];
+        let (class_literals, rest) = symbols.split_at(usize::from(literal_counts[len]));
+        let codeword = (place as u16).wrapping_sub(code.offset[len]);
+        let start = literal_starts[len];
+        literal_starts[len + 1] = start + class_literals.len();
+        for (i, symbol) in class_literals.iter().enumerate() {
+            let index = reversed(codeword + i as u16, len);
+            literals[(start + i) & 255] = index << 32 | 1 << 24 | u64::from(*symbol & 255) << 8 | len as u64;
+        }
+        other_starts[len + 1] = other_starts[len];
+        for (i, symbol) in rest.iter().enumerate() {
             if let Some((_, extra)) = plain_length(*symbol, len) {
                 counts[len + extra] += 1 << extra;
+            } else {
+                let index = reversed(codeword + (class_literals.len() + i) as u16, len);
+                let entry = LITLENS[usize::from(*symbol) % 512 % LITLEN_SYMBOLS] + len as u32;
+                others[other_starts[len + 1] & 31] = index << 32 | u64::from(entry);
+                other_starts[len + 1] += 1;
             }
         }
+        place += symbols.len();
     }
     for len in 1..=BITS {
         length_starts[len + 1] = length_starts[len] + counts[len];
     }
     let mut length_ends = length_starts;
+    let mut place = 0;
+    for len in 1..=BITS {
+        let symbols = &code.symbols[place..place + usize::from(code.count[len])];
+        let codeword = (place as u16).wrapping_sub(code.offset[len]);
+        for (i, symbol) in symbols.iter().enumerate().skip(usize::from(literal_counts[len])) {
+            let Some((base, extra)) = plain_length(*symbol, len) else { continue };
+            let (index, bits) = (reversed(codeword + i as u16, len), len + extra);
+            for more in 0..1u64 << extra {
+                let entry = (u64::from(base) + more) << 26 | bits as u64;
+                lengths[length_ends[bits] & 255] = (index | more << len) << 32 | entry;
+                length_ends[bits] += 1;
+            }
+        }
+        place += symbols.len();
+    }
 
     table[0] = RARE;
-    let (mut index, mut symbols) = (0u64, code.symbols.iter());
-    let (mut literal_count, mut pair_count) = (0, 0);
+    let (mut pair_count, mut share) = (0, 0);
     for n in 1..=BITS {
         let half = 1 << (n - 1);
         table.copy_within(..half, half);
-        literal_starts[n] = literal_count;
-        for symbol in symbols.by_ref().take(usize::from(code.count[n])) {
-            let entry = LITLENS[usize::from(*symbol) % 512 % LITLEN_SYMBOLS] + n as u32;
-            if let Some((base, extra)) = plain_length(*symbol, n) {
-                for more in 0..1u64 << extra {
-                    let slot = &mut length_ends[n + extra];
-                    lengths[*slot % 320] =
-                        (index | more << n) << 32 | (u64::from(base) + more) << 26 | (n + extra) as u64;
-                    *slot += 1;
-                }
-            } else {
-                if entry >> 24 == 1 {
-                    literals[literal_count & 255] = index << 32 | u64::from(entry);
-                    literal_count += 1;
-                }
-                put(table, index << 32 | u64::from(entry));
-            }
-            // Adds one to the codeword: its last bit is the index's highest. After the last
-            // codeword of a complete code there is none left to set.
-            let rest = !index & (2 * half as u64 - 1);
-            let bit = 1 << (rest | 1).ilog2();
-            index = index & (bit - 1) | bit;
-        }
-        literal_starts[n + 1] = literal_count;
-        lengths[length_starts[n]..length_ends[n]].iter().for_each(|length| put(table, *length));
+        put_all(table, &others[other_starts[n]..other_starts[n + 1]], 0);
+        put_all(table, &lengths[length_starts[n]..length_ends[n]], 0);
+        let literals_of = |len: usize| &literals[literal_starts[len]..literal_starts[len + 1]];
+        put_all(table, literals_of(n), 0);
+        share += literals_of(n).len() << (BITS - n);
         pair_starts[n] = pair_count;
         for first_len in 1..n {
-            let second_len = n - first_len;
-            let firsts = &literals[literal_starts[first_len]..literal_starts[first_len + 1]];
-            let seconds = &literals[literal_starts[second_len]..literal_starts[second_len + 1]];
+            let (firsts, second_len) = (literals_of(first_len), n - first_len);
             if !firsts.is_empty() {
-                for second in seconds {
+                for second in literals_of(second_len) {
                     let byte = second >> 8 & 0xff;
                     let more = second >> 32 << (32 + first_len) | 1 << 24 | byte << 16 | second_len as u64;
-                    for first in firsts {
-                        put(table, first + more);
-                        pairs[pair_count % LITLEN_ENTRIES] = first + more;
-                        pair_count += 1;
+                    put_all(table, firsts, more);
+                    if n <= MAX_PAIR_BITS {
+                        for first in firsts {
+                            pairs[pair_count % (2 << MAX_PAIR_BITS)] = first + more;
+                            pair_count += 1;
+                        }
                     }
                 }
             }
             let pairs = &pairs[pair_starts[first_len]..pair_starts[first_len + 1]];
             for length in &lengths[length_starts[second_len]..length_ends[second_len]] {
                 let more = length >> 32 << (32 + first_len) | length & 0xffff_ffff;
-                firsts.iter().chain(pairs).for_each(|first| put(table, first + more));
+                put_all(table, firsts, more);
+                put_all(table, pairs, more);
             }
         }
         pair_starts[n + 1] = pair_count;
     }
+    share >> (BITS - 8)
 }
 
-/// Puts down an entry at its index, which is in the upper half.
+/// Puts down entries, with `more` in them, at their indices, which are in the upper halves.
 #[inline(always)]
-fn put(table: &mut [u32; LITLEN_ENTRIES], entry: u64) {
-    table[(entry >> 32) as usize % LITLEN_ENTRIES] = entry as u32;
+fn put_all(table: &mut [u32; LITLEN_ENTRIES], entries: &[u64], more: u64) {
+    for entry in entries {
+        let entry = entry + more;
+        table[(entry >> 32) as usize % LITLEN_ENTRIES] = entry as u32;
+    }
 }
+
+/// The index of a codeword of `len` bits: its bits, first bit lowest.
+#[inline(always)]
+fn reversed(codeword: u16, len: usize) -> u64 {
+    let low = REVERSED[usize::from(codeword & 0xff)];
+    let high = REVERSED[usize::from(codeword >> 8)];
+    (usize::from(low) << 8 | usize::from(high)) as u64 >> (16 - len)
+}
+
+/// Bytes with their bits in reverse.
+const REVERSED: [u8; 256] = {
+    let mut reversed = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        reversed[byte] = (byte as u8).reverse_bits();
+        byte += 1;
+    }
+    reversed
+};
 
 /// The base and the extra bits of the lengths of a symbol whose codeword has `len` bits, if all of
 /// them are to be in the table.
