@@ -267,7 +267,7 @@ fn put_symbols(random: &mut Random, litlen: &Code, dist: &Code, data_len: &mut u
                 // RFC 1951 §3.2.5, as numbers of extra bits; what reaches too far is rare.
                 let extra = if (265..285).contains(&symbol) { (symbol - 261) / 4 } else { 0 };
                 let far = (0..9).filter_map(|_| dist.random_symbol(random)).find(|dist| {
-                    let nearest = if *dist < 4 { dist + 1 } else { (2 + dist % 2 << (dist / 2 - 1)) + 1 };
+                    let nearest = if *dist < 4 { dist + 1 } else { ((2 + dist % 2) << (dist / 2 - 1)) + 1 };
                     2 * nearest < *data_len
                 });
                 let Some(far) = far.or_else(|| dist.random_symbol(random).filter(|_| random.below(50) == 0))

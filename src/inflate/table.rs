@@ -208,9 +208,12 @@ impl<const N: usize> Canonical<N> {
     }
 
     /// Takes over at most `N` lengths, each at most 15.
+    #[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
     fn build(&mut self, lens: &[u8]) -> Result<(), NotACode> {
         let lens = &lens[..lens.len().min(N)];
-        self.count = count(lens);
+        let [low_count, high_count] = count_halves(lens);
+        self.count = low_count;
+        self.count.iter_mut().zip(high_count).for_each(|(sum, count)| *sum += count);
         if !is_code(&self.count) {
             return Err(NotACode);
         }
@@ -224,12 +227,25 @@ impl<const N: usize> Canonical<N> {
             next += self.count[len] << (MAX_CODEWORD_LEN - len);
             self.limit[len] = next;
         }
-        // Symbols without a codeword come behind all others, which takes no branch.
+        // Symbols without a codeword come behind all others, which takes no branch. Both halves of
+        // the symbols at the same time, so that equal lengths do not wait for each other.
         place[0] = used;
-        for (symbol, len) in lens.iter().enumerate() {
-            let place = &mut place[usize::from(*len & 15)];
-            self.symbols[usize::from(*place) % N] = symbol as u16;
+        let (low, high) = lens.split_at(lens.len() / 2);
+        let mut high_place = place;
+        high_place.iter_mut().zip(low_count).for_each(|(place, count)| *place += count);
+        let mut put = |place: &mut [u16; MAX_CODEWORD_LEN + 1], len: u8, symbol: usize| {
+            let place = &mut place[usize::from(len & 15)];
+            if let Some(slot) = self.symbols.get_mut(usize::from(*place)) {
+                *slot = symbol as u16;
+            }
             *place += 1;
+        };
+        for (symbol, (low_len, high_len)) in low.iter().zip(high).enumerate() {
+            put(&mut place, *low_len, symbol);
+            put(&mut high_place, *high_len, low.len() + symbol);
+        }
+        if high.len() > low.len() {
+            put(&mut high_place, high[low.len()], 2 * low.len());
         }
         Ok(())
     }
@@ -279,19 +295,24 @@ impl Canonical<DIST_SYMBOLS> {
 
 /// How many of `lens`, which are at most 15, there are of each.
 pub(super) fn count(lens: &[u8]) -> [u16; MAX_CODEWORD_LEN + 1] {
-    // Two at a time, so that equal neighbours do not wait for each other.
-    let mut counts = [[0u16; MAX_CODEWORD_LEN + 1]; 2];
-    let pairs = lens.chunks_exact(2);
-    for len in pairs.remainder() {
-        counts[0][usize::from(*len & 15)] += 1;
-    }
-    for pair in pairs {
-        counts[0][usize::from(pair[0] & 15)] += 1;
-        counts[1][usize::from(pair[1] & 15)] += 1;
-    }
-    let mut sum = counts[0];
-    sum.iter_mut().zip(counts[1]).for_each(|(sum, count)| *sum += count);
+    let [mut sum, high] = count_halves(lens);
+    sum.iter_mut().zip(high).for_each(|(sum, count)| *sum += count);
     sum
+}
+
+/// The same for each half of `lens`, the second of which is the longer one.
+fn count_halves(lens: &[u8]) -> [[u16; MAX_CODEWORD_LEN + 1]; 2] {
+    // Side by side, so that equal neighbours do not wait for each other.
+    let mut counts = [[0u16; MAX_CODEWORD_LEN + 1]; 2];
+    let (low, high) = lens.split_at(lens.len() / 2);
+    for (low_len, high_len) in low.iter().zip(high) {
+        counts[0][usize::from(*low_len & 15)] += 1;
+        counts[1][usize::from(*high_len & 15)] += 1;
+    }
+    for len in &high[low.len()..] {
+        counts[1][usize::from(*len & 15)] += 1;
+    }
+    counts
 }
 
 /// How much of all bit strings the codewords take up, in 2^-15.
@@ -312,6 +333,7 @@ fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
 /// An entry is as much of the bits of its index as can be decoded, up to two literals and a length.
 /// Sequences of symbols are like codewords: the table of the first `n` bits is that of the first
 /// `n - 1`, twice, and in it what takes just `n` bits. So each sequence is put down once.
+#[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
 fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>, lens: &[u8]) -> usize {
     const BITS: usize = LITLEN_BITS as usize;
     // All of these are indices in the upper half and entries in the lower one, by ascending number
@@ -323,7 +345,10 @@ fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOL
     // Rare ones.
     let (mut others, mut other_starts) = ([0; 32], [0; BITS + 2]);
 
-    let literal_counts = count(&lens[..END_OF_BLOCK.min(lens.len())]);
+    let mut literal_counts = code.count;
+    for len in lens.iter().skip(END_OF_BLOCK).filter(|len| **len > 0) {
+        literal_counts[usize::from(*len & 15)] -= 1;
+    }
     let (mut counts, mut place) = ([0; BITS + 1], 0);
     for len in 1..=BITS {
         let symbols = &code.symbols[place..place + usize::from(code.count[len])];
@@ -480,5 +505,87 @@ fn repeat(table: &mut [u32], mut len: usize) {
     while len < table.len() {
         table.copy_within(..len, len);
         len *= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths of a complete code: the numbers of codewords by length, spread over the symbols.
+    fn spread(counts: &[(usize, u8)], symbols: usize, step: usize) -> Vec<u8> {
+        let mut lens = vec![0; symbols];
+        let mut at = END_OF_BLOCK;
+        for (count, len) in counts {
+            for _ in 0..*count {
+                lens[at] = *len;
+                at = (at + step) % symbols;
+            }
+        }
+        lens
+    }
+
+    #[test]
+    fn an_entry_is_what_its_codewords_are_one_after_the_other() {
+        let codes: [&[(usize, u8)]; 6] = [
+            &[(2, 1)],
+            &[(3, 2), (1, 3), (2, 4)],
+            &[
+                (1, 1),
+                (1, 2),
+                (1, 3),
+                (1, 4),
+                (1, 5),
+                (1, 6),
+                (1, 7),
+                (1, 8),
+                (1, 9),
+                (1, 10),
+                (1, 11),
+                (2, 12),
+            ],
+            &[(30, 5), (3, 6), (2, 7)],
+            &[(100, 7), (20, 8), (71, 9), (2, 10)],
+            &[(226, 8), (60, 9)],
+        ];
+        for (counts, step) in codes.iter().flat_map(|counts| [1, 285, 5, 7, 97].map(|step| (counts, step))) {
+            let lens = spread(counts, 286, step);
+            let mut tables = Tables::new();
+            tables.build(&lens, &[1, 1]).expect("a complete code");
+            for (index, entry) in tables.litlen.iter().enumerate() {
+                let (mut used, mut literals, mut length) = (0, Vec::new(), 0);
+                let mut rare = None;
+                while let Some((symbol, len)) = tables.litlen_code.litlen(index as u64 >> used) {
+                    let left = LITLEN_BITS - used;
+                    match symbol.expect("all symbols have a meaning") {
+                        Litlen::Literal(byte) if len <= left && literals.len() < 2 => literals.push(byte),
+                        Litlen::Length(base, extra)
+                            if len + u32::from(extra) <= left
+                                && u32::from(base) + (1 << extra) - 1 <= MAX_PLAIN_LEN
+                                && (literals.len() < 2 || used as usize <= MAX_PAIR_BITS) =>
+                        {
+                            let more = index as u32 >> (used + len) & ((1 << extra) - 1);
+                            length = u32::from(base) + more;
+                            used += len + u32::from(extra);
+                            break;
+                        }
+                        Litlen::Length(base, extra) if len <= left && used == 0 => {
+                            rare = Some(RARE | u32::from(base) << 8 | u32::from(extra) << 17 | len);
+                            break;
+                        }
+                        Litlen::EndOfBlock if len <= left && used == 0 => {
+                            rare = Some(RARE | len);
+                            break;
+                        }
+                        _ => break,
+                    }
+                    used += len;
+                }
+                let first = literals.iter().rev().fold(0, |all, byte| all << 8 | u32::from(*byte));
+                let plain = used | first << 8 | (literals.len() as u32) << 24 | length << 26;
+                let expected = rare.unwrap_or(if plain == 0 { RARE } else { plain });
+                assert_eq!(*entry, expected, "{counts:?}, step {step}, index {index:#b}: {entry:#x}");
+            }
+        }
     }
 }
