@@ -19,6 +19,9 @@ use super::bits::Bits;
 use super::header::{self, Header};
 use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, RARE, Tables};
 
+/// The most bits of a match: two codewords, and extra bits of both.
+const MAX_MATCH_BITS: u32 = 15 + 5 + 15 + 13;
+
 /// One step of [`Decoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -279,86 +282,95 @@ impl Decoder {
 
     /// Decodes symbols to the end of the block, as far as input and room reach.
     fn decode_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
-        let tables = &self.tables;
-        loop {
-            bits.refill();
-            let entry = tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
-            let used = entry & 0xff;
-            if entry < 3 << 24 && used <= bits.count() && out.room() >= 2 {
-                out.push_literals(entry);
-                bits.consume(used);
-                continue;
-            }
-            let (len, used) = if (3 << 24..RARE).contains(&entry) {
-                (entry >> 24, used)
-            } else {
-                match next_symbol(tables, bits)? {
-                    (Litlen::Literal(_), _) if out.room() == 0 => return Err(Stop::NeedsRoom),
-                    (Litlen::Literal(literal), used) => {
-                        out.push(&[literal]);
-                        bits.consume(used);
-                        continue;
-                    }
-                    (Litlen::EndOfBlock, used) => {
-                        bits.consume(used);
-                        self.state = State::Block;
-                        return Ok(());
-                    }
-                    (Litlen::Length(base, extra), used) => {
-                        let more = bits.peek() >> used & ((1 << extra) - 1);
-                        (u32::from(base) + more as u32, used + u32::from(extra))
-                    }
-                }
-            };
-            if used > bits.count() {
-                return Err(Stop::NeedsInput);
-            }
-            let (dist, used) = next_dist(tables, bits, used)?;
-            if used > bits.count() {
-                return Err(Stop::NeedsInput);
-            }
-            if dist > out.pos - out.floor {
-                return Err(Stop::Violated);
-            }
-            bits.consume(used);
-            let len = len as usize;
-            if len > out.room() {
-                self.state = State::Copy { len, dist };
-                return Ok(());
-            }
-            out.copy(len, dist);
-        }
+        // Copies of both, for the compiler to keep in registers.
+        let (mut bits_here, mut out_here) = (bits.clone(), Out { buf: out.buf, ..*out });
+        let result = decode_symbols(&self.tables, &mut bits_here, &mut out_here);
+        out.pos = out_here.pos;
+        *bits = bits_here;
+        self.state = result?;
+        Ok(())
     }
 }
 
-/// The next litlen symbol and the length of its codeword, all of which is there.
-#[cold]
-fn next_symbol(tables: &Tables, bits: &Bits<'_>) -> Result<(Litlen, u32), Stop> {
-    match tables.litlen_code.litlen(bits.peek()) {
-        Some((_, len)) if len > bits.count() => Err(Stop::NeedsInput),
-        None if bits.count() == 0 => Err(Stop::NeedsInput),
+/// Decodes symbols to the end of the block, or to a match for which there is not enough room.
+#[inline(always)]
+fn decode_symbols(tables: &Tables, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<State, Stop> {
+    let look_up = |bits: &Bits<'_>| tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
+    loop {
+        bits.refill();
+        let mut entry = look_up(bits);
+        while entry < 3 << 24 && entry & 0xff <= bits.count() && out.room() >= 2 {
+            out.push_literals(entry);
+            bits.consume(entry & 0xff);
+            entry = look_up(bits);
+        }
+        if bits.count() < MAX_MATCH_BITS {
+            bits.refill();
+            entry = look_up(bits);
+            if entry < 3 << 24 && entry & 0xff <= bits.count() && out.room() >= 2 {
+                continue;
+            }
+        }
+        let mut used = entry & 0xff;
+        let mut len = (entry >> 24) as usize;
+        if !(3 << 24..RARE).contains(&entry) {
+            match next_symbol(tables, bits.peek(), bits.count())? {
+                (Litlen::Literal(_), _) if out.room() == 0 => return Err(Stop::NeedsRoom),
+                (Litlen::Literal(literal), used) => {
+                    out.push(&[literal]);
+                    bits.consume(used);
+                    continue;
+                }
+                (Litlen::EndOfBlock, used) => {
+                    bits.consume(used);
+                    return Ok(State::Block);
+                }
+                (Litlen::Length(base, extra), codeword_len) => {
+                    let more = bits.peek() >> codeword_len & ((1 << extra) - 1);
+                    (len, used) = (usize::from(base) + more as usize, codeword_len + u32::from(extra));
+                }
+            }
+        }
+        if used > bits.count() {
+            return Err(Stop::NeedsInput);
+        }
+        let next = bits.peek() >> used;
+        let mut entry = tables.dist[next as usize % DIST_ENTRIES];
+        if entry == 0 {
+            entry = next_long_dist(tables, next, bits.count() - used)?;
+        }
+        used += entry & 0xff;
+        if used > bits.count() {
+            return Err(Stop::NeedsInput);
+        }
+        let with_extra = next & ((1 << (entry & 0xff)) - 1);
+        let dist = (entry >> 16) as usize + (with_extra >> (entry >> 8 & 0xff)) as usize;
+        if dist > out.pos - out.floor {
+            return Err(Stop::Violated);
+        }
+        bits.consume(used);
+        if len > out.room() {
+            return Ok(State::Copy { len, dist });
+        }
+        out.copy(len, dist);
+    }
+}
+
+/// The litlen symbol at the front of `next`, of which `count` bits are real, and the length of its
+/// codeword, all of which is there.
+#[inline(never)]
+fn next_symbol(tables: &Tables, next: u64, count: u32) -> Result<(Litlen, u32), Stop> {
+    match tables.litlen_code.litlen(next) {
+        Some((_, len)) if len > count => Err(Stop::NeedsInput),
+        None if count == 0 => Err(Stop::NeedsInput),
         Some((None, _)) | None => Err(Stop::Violated),
         Some((Some(symbol), len)) => Ok((symbol, len)),
     }
 }
 
-/// The distance behind the next `skip` bits, and how many bits there are with it, some of which
-/// may be missing.
-#[inline(always)]
-fn next_dist(tables: &Tables, bits: &Bits<'_>, skip: u32) -> Result<(usize, u32), Stop> {
-    let next = bits.peek() >> skip;
-    let mut entry = tables.dist[next as usize % DIST_ENTRIES];
-    if entry == 0 {
-        entry = next_long_dist(tables, next, bits.count() - skip)?;
-    }
-    let with_extra = next & ((1 << (entry & 0xff)) - 1);
-    let dist = (entry >> 16) as usize + (with_extra >> (entry >> 8 & 0xff)) as usize;
-    Ok((dist, skip + (entry & 0xff)))
-}
-
 /// The entry of a codeword that the dist table does not know, at the front of `next`, of which
 /// `count` bits are real.
-#[cold]
+#[inline(never)]
 fn next_long_dist(tables: &Tables, next: u64, count: u32) -> Result<u32, Stop> {
     match tables.dist_code.dist(next) {
         Some((_, len)) if len > count => Err(Stop::NeedsInput),

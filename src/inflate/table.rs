@@ -20,9 +20,9 @@
 //!
 //! Codewords that the tables do not know are decoded by [`Canonical`].
 //!
-//! Building takes a counting sort, entries by ascending codeword length with the table doubled in
-//! between (§3.2.2's order read backwards), entries for the extra bits of lengths, and one pass
-//! which makes pairs of literals ([`pair_literals`]).
+//! Building takes a counting sort, then entries by ascending number of bits, with the table doubled
+//! in between: so every symbol, pair of literals and length with extra bits is written once, and
+//! the rest is copying.
 
 use super::header::END_OF_BLOCK;
 
@@ -46,6 +46,8 @@ const LITLEN_SYMBOLS: usize = 288;
 /// Symbols of the dist code; the last two occur only in the fixed code and mean nothing.
 const DIST_SYMBOLS: usize = 32;
 const FIRST_LENGTH: usize = 257;
+/// The first length with extra bits; only the last length, 258, has none again.
+const FIRST_EXTRA: usize = 265;
 
 /// Entries of litlen symbols without bits to consume.
 const LITLENS: [u32; LITLEN_SYMBOLS] = litlens();
@@ -139,23 +141,19 @@ impl Tables {
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
     /// have just one codeword, of 1 bit; and the dist code may have none.
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
-        self.build_plain(litlen_lens, dist_lens)?;
-        pair_literals(&mut self.litlen);
-        Ok(())
+        self.build_with(litlen_lens, dist_lens, true)
     }
 
     /// As [`Tables::build`], without pairs of literals.
     pub fn build_plain(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
+        self.build_with(litlen_lens, dist_lens, false)
+    }
+
+    fn build_with(&mut self, litlen_lens: &[u8], dist_lens: &[u8], has_pairs: bool) -> Result<(), NotACode> {
         self.litlen_code.build(litlen_lens)?;
         self.dist_code.build(dist_lens)?;
-        fill_litlen(&mut self.litlen, &self.litlen_code);
-        fill(
-            &mut self.dist,
-            0,
-            &self.dist_code,
-            |symbol, len| DISTS[symbol & 31] + 0x101 * len,
-            |_, _, _| (),
-        );
+        fill_litlen(&mut self.litlen, &self.litlen_code, has_pairs);
+        fill_dist(&mut self.dist, &self.dist_code);
         Ok(())
     }
 
@@ -164,13 +162,10 @@ impl Tables {
         let mut lens = [8; LITLEN_SYMBOLS];
         lens[144..256].fill(9);
         lens[256..280].fill(7);
-        self.build_plain(&lens, &[5; DIST_SYMBOLS]).expect("the fixed codes are complete");
+        self.build(&lens, &[5; DIST_SYMBOLS]).expect("the fixed codes are complete");
         // Symbols without a meaning are left to `Canonical`.
         for entry in self.litlen.iter_mut().filter(|entry| **entry == LITLENS[287] + 8) {
             *entry = RARE;
-        }
-        for entry in self.dist.iter_mut().filter(|entry| **entry >> 16 == 0) {
-            *entry = 0;
         }
     }
 }
@@ -265,8 +260,7 @@ impl Canonical<DIST_SYMBOLS> {
     /// the codeword's length; an entry of 0 is that of a symbol which must not occur.
     pub fn dist(&self, bits: u64) -> Option<(u32, u32)> {
         let (symbol, len) = self.find(bits)?;
-        let entry = DISTS[usize::from(symbol)];
-        Some((if entry == 0 { 0 } else { entry + 0x101 * len }, len))
+        Some((dist_entry(symbol, len), len))
     }
 }
 
@@ -299,83 +293,99 @@ fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
     sum == 1 << MAX_CODEWORD_LEN || sum == 0 || (codewords == 1 && count[1] == 1)
 }
 
-fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>) {
-    // Lengths with extra bits: index and entry.
-    let (mut lengths, mut count) = ([(0, 0); 32], 0);
-    let entry_of = |symbol: usize, len: u32| LITLENS[symbol % 512 % LITLEN_SYMBOLS] + len;
-    fill(table, RARE, code, entry_of, |symbol, first, entry| {
-        if symbol >= FIRST_LENGTH && entry >> 17 & 7 > 0 && entry >= RARE {
-            lengths[count & 31] = (first, entry);
-            count += 1;
-        }
-    });
-    for (first, entry) in &lengths[..count.min(32)] {
-        let (len, extra, base) = (entry & 0xff, entry >> 17 & 7, entry >> 8 & 0x1ff);
-        if len + extra <= LITLEN_BITS {
-            for more in 0..1 << extra {
-                let entry = length_entry(base + more) | (len + extra);
-                let step = 1 << (len + extra);
-                table[first | (more as usize) << len..]
-                    .iter_mut()
-                    .step_by(step)
-                    .for_each(|slot| *slot = entry);
-            }
-        }
-    }
-}
-
-/// Makes a table of the codewords that are no longer than its index; `empty` for all others.
-/// `seen` is told each symbol, its first index and its entry.
-#[inline(always)]
-fn fill<const N: usize>(
-    table: &mut [u32],
-    empty: u32,
-    code: &Canonical<N>,
-    entry_of: impl Fn(usize, u32) -> u32,
-    mut seen: impl FnMut(usize, usize, u32),
-) {
-    let index_bits = table.len().trailing_zeros() as usize;
-    // The table of the first `len` bits, for growing `len`; its next index is the next codeword
-    // with its first bit lowest.
-    table[0] = empty;
-    let (mut index, mut symbols) = (0usize, code.symbols.iter());
-    for len in 1..=index_bits {
+/// Makes the litlen table, with pairs of literals if `has_pairs`.
+///
+/// For growing `len`, the first 2^`len` entries are the table of the next `len` bits: those for one
+/// bit less, twice, and in their second half, or above them, what takes just `len` bits. That is
+/// codewords of this length, and such pairs and extra bits as end there.
+fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>, has_pairs: bool) {
+    // By place in `code.symbols`: the symbol's index and entry.
+    let mut placed = [(0, 0); LITLEN_SYMBOLS];
+    let mut groups = [Group::default(); LITLEN_BITS as usize + 1];
+    table[0] = RARE;
+    let (mut index, mut place) = (0, 0);
+    for len in 1..=LITLEN_BITS as usize {
         let half = 1 << (len - 1);
         table.copy_within(..half, half);
-        for symbol in symbols.by_ref().take(usize::from(code.count[len])) {
-            let entry = entry_of(usize::from(*symbol), len as u32);
-            table[index] = entry;
-            seen(usize::from(*symbol), index, entry);
-            // Adds one to the codeword: its last bit is the index's highest. After the last
-            // codeword of a complete code there is none left to set.
-            let rest = !index & (2 * half - 1);
-            if rest == 0 {
-                repeat(table, 2 * half);
-                return;
+        let start = place;
+        for symbol in &code.symbols[start..][..code.count[len].into()] {
+            let entry = LITLENS[usize::from(*symbol)] + len as u32;
+            table[index % LITLEN_ENTRIES] = entry;
+            placed[place] = (index, entry);
+            place += 1;
+            index = next_index(index, len);
+        }
+        let symbols = &code.symbols[start..place];
+        groups[len] = Group {
+            start,
+            literals_end: start + symbols.partition_point(|symbol| usize::from(*symbol) < END_OF_BLOCK),
+            extras_start: start + symbols.partition_point(|symbol| usize::from(*symbol) < FIRST_EXTRA),
+            end: place,
+        };
+        for first_len in 1..len {
+            let rest = len - first_len;
+            let group = groups[first_len];
+            for (index, entry) in &placed[group.extras_start..group.end] {
+                if (entry >> 17 & 7) as usize == rest && *entry >= RARE {
+                    for more in 0..1 << rest {
+                        let length = (entry >> 8 & 0x1ff) + more as u32;
+                        table[(index | more << first_len) % LITLEN_ENTRIES] =
+                            length_entry(length) + len as u32;
+                    }
+                }
             }
-            let bit = 1 << rest.ilog2();
-            index = index & (bit - 1) | bit;
+            if has_pairs {
+                let second = groups[rest];
+                for (index, first) in &placed[group.start..group.literals_end] {
+                    for (next, second) in &placed[second.start..second.literals_end] {
+                        table[(index | next << first_len) % LITLEN_ENTRIES] = pair(*first, *second);
+                    }
+                }
+            }
         }
     }
 }
 
-/// Fills a table with copies of its first `len` entries.
-fn repeat(table: &mut [u32], mut len: usize) {
-    while len < table.len() {
-        table.copy_within(..len, len);
-        len *= 2;
+/// The places of the symbols with codewords of one length.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    start: usize,
+    /// Where the literals end, which come first.
+    literals_end: usize,
+    /// Where the lengths with extra bits begin, and the one of 258.
+    extras_start: usize,
+    end: usize,
+}
+
+/// The entry of two literals in a row.
+fn pair(first: u32, second: u32) -> u32 {
+    first + (second & 0xff) + ((second & 0xff00) << 8) + (1 << 24)
+}
+
+fn fill_dist(table: &mut [u32; DIST_ENTRIES], code: &Canonical<DIST_SYMBOLS>) {
+    table[0] = 0;
+    let (mut index, mut place) = (0, 0);
+    for len in 1..=DIST_BITS as usize {
+        let half = 1 << (len - 1);
+        table.copy_within(..half, half);
+        for symbol in &code.symbols[place..][..code.count[len].into()] {
+            table[index % DIST_ENTRIES] = dist_entry(*symbol, len as u32);
+            index = next_index(index, len);
+        }
+        place += usize::from(code.count[len]);
     }
 }
 
-/// Makes one entry of each two literals in a row whose codewords fit the index.
-fn pair_literals(table: &mut [u32; LITLEN_ENTRIES]) {
-    // From the end, so that what an entry shows behind its codeword has not been paired itself.
-    for index in (0..LITLEN_ENTRIES).rev() {
-        let first = table[index];
-        let second = table[index >> (first & 15)];
-        let bits = (first & 0xff) + (second & 0xff);
-        let are_literals = (first | second) >> 24 == 1;
-        let pair = (first & 0xff00) | (second & 0xff00) << 8 | bits | 2 << 24;
-        table[index] = if are_literals && bits <= LITLEN_BITS { pair } else { first };
-    }
+/// The entry of a dist symbol with a codeword of `len` bits; 0 if it means nothing.
+fn dist_entry(symbol: u16, len: u32) -> u32 {
+    let entry = DISTS[usize::from(symbol)];
+    if entry == 0 { 0 } else { entry + 0x101 * len }
+}
+
+/// Adds one to a codeword of `len` bits, whose first bit is the index's lowest. Behind the last
+/// codeword of a complete code there is none.
+fn next_index(index: usize, len: usize) -> usize {
+    let zeros = !index & ((1 << len) - 1);
+    let bit = 1 << (zeros | 1).ilog2();
+    index & (bit - 1) | bit
 }
