@@ -25,6 +25,8 @@ use super::table::{count, kraft_sum};
 
 /// Places that one look at a word decides about.
 const PLACES: u32 = 48;
+/// As many lengths, fewer than those of a litlen code, give most wrong headers away.
+const FEW_LENS: usize = 32;
 /// By four precode lengths of 3 bits: how much of all strings of 7 bits their codewords take up;
 /// 255 if it is more than that.
 static PRECODE_SUMS: [u8; 1 << 12] = precode_sums();
@@ -109,7 +111,10 @@ fn has_precode(bytes: &[u8], pos: u64, precode_count: u32) -> bool {
 fn has_header(bytes: &[u8], pos: u64, header: &mut Header) -> bool {
     let mut bits = Bits::at(bytes, pos + 3);
     header.reset();
-    if header.read(&mut bits) != Progress::Done {
+    // Lengths of something else soon are too many short ones.
+    let few = header.read_some(&mut bits, FEW_LENS) == Progress::Done
+        && kraft_sum(&count(header.lens())) <= 1 << 15;
+    if !few || header.read(&mut bits) != Progress::Done {
         return false;
     }
     let litlen_lens = header.litlen_lens();

@@ -93,6 +93,14 @@ impl Header {
 
     /// Reads on. Whether the lengths belong to codes is left to those who build tables of them.
     pub fn read(&mut self, bits: &mut Bits<'_>) -> Progress {
+        match self.read_some(bits, MAX_LITLENS + MAX_DISTS) {
+            Progress::Done if self.lens[END_OF_BLOCK] == 0 => Progress::Violated,
+            other => other,
+        }
+    }
+
+    /// As [`Header::read`], but is done as soon as `some` of the lengths or more are there.
+    pub(super) fn read_some(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         if let Stage::Counts = self.stage {
             match self.read_counts(bits) {
                 Progress::Done => (self.stage, self.have) = (Stage::Precode, 0),
@@ -105,7 +113,12 @@ impl Header {
                 other => return other,
             }
         }
-        self.read_lens(bits)
+        self.read_lens(bits, some)
+    }
+
+    /// The lengths that are there, of both codes.
+    pub(super) fn lens(&self) -> &[u8] {
+        &self.lens[..self.have]
     }
 
     fn read_counts(&mut self, bits: &mut Bits<'_>) -> Progress {
@@ -157,9 +170,9 @@ impl Header {
         true
     }
 
-    fn read_lens(&mut self, bits: &mut Bits<'_>) -> Progress {
+    fn read_lens(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         let total = self.litlen_count + self.dist_count;
-        while self.have < total {
+        while self.have < total.min(some) {
             // The longest codeword and the most extra bits.
             if bits.count() < 14 {
                 bits.refill();
@@ -196,6 +209,6 @@ impl Header {
             self.lens[self.have..self.have + repeats].fill(value);
             self.have += repeats;
         }
-        if self.lens[END_OF_BLOCK] > 0 { Progress::Done } else { Progress::Violated }
+        Progress::Done
     }
 }
