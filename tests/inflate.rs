@@ -2,12 +2,14 @@
 //! however input and output are cut, for what encoders write, for made-up blocks, and for damage.
 
 use rigz::backend::{self, Chunk, zlib_ng};
-use rigz::inflate::Stop;
+use rigz::inflate::bits::Bits as BitReader;
+use rigz::inflate::header::Header;
+use rigz::inflate::{Decoder, Stop, WINDOW_LEN, find};
 
 #[path = "support/inflate.rs"]
 mod support;
 
-use support::{Outcome, Random, same_as_zlib};
+use support::{Outcome, Random, is_header, same_as_zlib};
 
 /// Kinds of data, each of any length.
 const KINDS: [&str; 7] = ["zeros", "text", "random", "records", "steep", "far", "runs"];
@@ -387,5 +389,146 @@ fn short_streams_mean_the_same_cut_off_at_any_byte_or_with_any_bit_turned() {
                 packed[bit / 8] ^= 1 << (bit % 8);
             }
         }
+    }
+}
+
+/// Where the blocks of a valid stream begin, in bits, and where their data do; by going on from
+/// block to block.
+fn block_starts(packed: &[u8], data_len: usize) -> Vec<(u64, usize)> {
+    let (mut decoder, mut out, mut at, mut pos) = (Decoder::new(), vec![0; data_len], 0, 0);
+    let mut starts = Vec::new();
+    decoder.stop_at(0);
+    loop {
+        let step = decoder.decode(&packed[at..], &mut out, pos);
+        (at, pos) = (at + step.consumed, step.out_pos);
+        match step.stop {
+            Stop::Block => {
+                starts.push((decoder.pos(), pos));
+                decoder.stop_at(decoder.pos() + 1);
+            }
+            stop => {
+                assert_eq!((stop, at, pos), (Stop::End, packed.len(), data_len));
+                return starts;
+            }
+        }
+    }
+}
+
+/// All that the finder finds.
+fn found(bytes: &[u8]) -> Vec<u64> {
+    let next = |from| find(bytes, from, u64::MAX);
+    std::iter::successors(next(0), |pos| next(pos + 1)).collect()
+}
+
+#[test]
+fn starts_of_dynamic_blocks_are_found() {
+    let mut count = 0;
+    for kind in KINDS {
+        for len in [1000, 4000, 700_000] {
+            for (name, packed) in encodings(&data(kind, len)) {
+                let found = found(&packed);
+                let invented = found.iter().find(|pos| !is_header(&packed, **pos));
+                assert_eq!(invented, None, "{len} bytes of {kind} by {name}");
+                for (start, _) in block_starts(&packed, len) {
+                    if BitReader::at(&packed, start).take(3) == Some(0b100) {
+                        assert!(
+                            found.binary_search(&start).is_ok(),
+                            "{len} bytes of {kind} by {name}: {start}"
+                        );
+                        assert_eq!(find(&packed, start, start + 1), Some(start));
+                        assert_eq!(find(&packed, start, start), None);
+                        count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 1000, "{count}");
+}
+
+#[test]
+fn the_finder_finds_what_the_description_says() {
+    let mut count = 0;
+    for seed in 0..2000 {
+        let packed = made_up(&mut Random(seed));
+        let is_wanted = |pos: &u64| {
+            if !is_header(&packed, *pos) {
+                return false;
+            }
+            let (mut bits, mut header) = (BitReader::at(&packed, pos + 3), Header::new());
+            header.read(&mut bits);
+            let is_complete =
+                |lens: &[u8]| lens.iter().map(|len| (1 << 15 >> len) & 0x7fff).sum::<u32>() == 1 << 15;
+            let (litlen, dist) = (header.litlen_lens(), header.dist_lens());
+            let has_dist = dist.iter().any(|len| *len > 0);
+            is_complete(litlen) && (has_dist || litlen[257..].iter().all(|len| *len == 0))
+        };
+        let expected: Vec<u64> = (0..8 * packed.len() as u64).filter(is_wanted).collect();
+        assert_eq!(found(&packed), expected, "stream {seed}");
+        count += expected.len();
+    }
+    assert!(count > 1000, "{count}");
+}
+
+#[test]
+fn a_decoder_begins_at_any_block_with_the_window_before_it() {
+    let data = data("far", 700_000);
+    for (name, packed) in encodings(&data) {
+        for (start, at) in block_starts(&packed, data.len()) {
+            let mut decoder = Decoder::new();
+            decoder.reset_at((start % 8) as u32, at);
+            let window_len = at.min(WINDOW_LEN);
+            assert_eq!(decoder.window_len(), window_len);
+            let mut buf = data[at - window_len..at].to_vec();
+            buf.resize(window_len + data.len() - at, 0);
+            let step = decoder.decode(&packed[(start / 8) as usize..], &mut buf, window_len);
+            assert_eq!(step.stop, Stop::End, "{name}, bit {start}");
+            assert!(buf[window_len..] == data[at..], "{name}, bit {start}");
+        }
+    }
+}
+
+#[test]
+fn a_match_reaches_as_far_as_the_window_does_and_no_farther() {
+    // One fixed block: a match of 3 bytes from 100 bytes before, then the end.
+    let mut bits = Bits::default();
+    bits.put(3, 3);
+    let mut lens = [8; 288];
+    lens[144..256].fill(9);
+    lens[256..280].fill(7);
+    let litlen = Code::new(&lens);
+    litlen.put(257, &mut bits);
+    Code::new(&[5; 32]).put(13, &mut bits);
+    bits.put(3, 5);
+    litlen.put(256, &mut bits);
+    let window: Vec<u8> = (0..120).collect();
+    for (window_len, expected) in
+        [(100, Stop::End), (120, Stop::End), (99, Stop::Violated), (0, Stop::Violated)]
+    {
+        let mut decoder = Decoder::new();
+        decoder.reset_at(0, window_len);
+        let mut buf = [&window[..], &[0; 3]].concat();
+        let step = decoder.decode(&bits.bytes(), &mut buf, 120);
+        assert_eq!(step.stop, expected, "{window_len}");
+        if expected == Stop::End {
+            assert_eq!((step.out_pos, &buf[120..]), (123, &[20, 21, 22][..]));
+        }
+    }
+}
+
+#[test]
+fn a_precode_without_symbols_is_damage_at_once() {
+    for count in 4..=19 {
+        let mut bits = Bits::default();
+        bits.put(5, 3);
+        bits.put(0, 10);
+        bits.put(count - 4, 4);
+        bits.put(0, 3 * count);
+        let packed = bits.bytes();
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.decode(&packed, &mut [], 0).stop, Stop::Violated, "{count}");
+        decoder.reset();
+        let cut = &packed[..(17 + 3 * count - 1) / 8];
+        assert_eq!(decoder.decode(cut, &mut [], 0).stop, Stop::NeedsInput, "{count}");
     }
 }

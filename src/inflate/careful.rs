@@ -18,7 +18,10 @@ use super::WINDOW_LEN;
 use super::bits::Bits;
 use super::fast::{self, Lane, Machine, Next};
 use super::header::{self, Header};
-use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, RARE, Tables};
+use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, MIN_LENGTH_ENTRY, RARE, Tables};
+
+/// The most bits of a match: two codewords, and extra bits of both.
+const MAX_MATCH_BITS: u32 = 15 + 5 + 15 + 13;
 
 /// One step of [`Decoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +199,13 @@ impl Decoder {
     fn run(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Stop {
         loop {
             let result = match self.state {
-                State::Symbols => self.decode_symbols(bits, out),
+                State::Symbols => match self.machine {
+                    Some(machine) if is_worthwhile(bits, out) => {
+                        let next = fast::run(machine, Lane { tables: &self.tables, bits, out });
+                        self.go_on(next, bits, out)
+                    }
+                    _ => self.decode_symbols(bits, out),
+                },
                 _ => self.advance(bits, out),
             };
             if let Err(stop) = result {
@@ -213,7 +222,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Does what comes next; of symbols, one.
+    /// Does what comes next.
     fn advance(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
         match self.state {
             State::Skip(len) => bits.take(len).map(|_| self.state = State::Block).ok_or(Stop::NeedsInput),
@@ -221,7 +230,7 @@ impl Decoder {
             State::StoredLen => self.read_stored_len(bits),
             State::Stored(len) => self.copy_stored(len, bits, out),
             State::Header => self.read_header(bits),
-            State::Symbols => self.decode_next(Next::Symbol, bits, out),
+            State::Symbols => self.decode_symbols(bits, out),
             State::Dist(len) => self.decode_dist(len, bits, out),
             State::Copy { len, dist } => self.copy_match(len, dist, out),
             State::Stopped(stop) => Err(stop),
@@ -318,62 +327,22 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes symbols to the end of the block, as far as input and room reach.
+    /// Decodes symbols as far as input and room reach; with a fast loop, until that can go on.
     fn decode_symbols(&mut self, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
-        loop {
-            let next = match self.machine {
-                Some(machine) if is_worthwhile(bits, out) => {
-                    fast::run(machine, Lane { tables: &self.tables, bits, out })
-                }
-                _ => Next::Symbol,
-            };
-            self.decode_next(next, bits, out)?;
-            if self.state != State::Symbols {
-                return Ok(());
-            }
-        }
+        // Copies of both, for the compiler to keep in registers.
+        let (mut bits_here, mut out_here) = (bits.clone(), Out { buf: out.buf, ..*out });
+        let result = decode_symbols(&self.tables, self.machine, &mut bits_here, &mut out_here);
+        out.pos = out_here.pos;
+        *bits = bits_here;
+        self.state = result?;
+        Ok(())
     }
 
-    /// Decodes a litlen entry or symbol, and a match's distance.
-    #[inline]
-    fn decode_next(&mut self, next: Next, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
-        if let Next::Dist(len) = next {
-            self.state = State::Dist(len);
-            return self.decode_dist(len, bits, out);
-        }
-        bits.refill();
-        let entry = self.tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
-        let used = entry & 0xff;
-        if entry < RARE && used <= bits.count() && out.room() >= 2 {
-            out.push_literals(entry);
-            bits.consume(used);
-            return match entry >> 26 {
-                0 => Ok(()),
-                len => self.decode_dist(len as usize, bits, out),
-            };
-        }
-        match next_symbol(&self.tables, bits)? {
-            (Litlen::Literal(_), _) if out.room() == 0 => Err(Stop::NeedsRoom),
-            (Litlen::Literal(literal), used) => {
-                out.push(&[literal]);
-                bits.consume(used);
-                Ok(())
-            }
-            (Litlen::EndOfBlock, used) => {
-                bits.consume(used);
-                self.state = State::Block;
-                Ok(())
-            }
-            (Litlen::Length(base, extra), used) => {
-                let extra = u32::from(extra);
-                if used + extra > bits.count() {
-                    return Err(Stop::NeedsInput);
-                }
-                bits.consume(used);
-                let more = bits.peek() & ((1 << extra) - 1);
-                bits.consume(extra);
-                self.decode_dist(usize::from(base) + more as usize, bits, out)
-            }
+    /// Does what comes next behind a fast loop.
+    fn go_on(&mut self, next: Next, bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        match next {
+            Next::Symbol => self.decode_symbols(bits, out),
+            Next::Dist(len) => self.decode_dist(len, bits, out),
         }
     }
 
@@ -442,10 +411,10 @@ pub fn decode_two(works: [Work<'_>; 2]) -> [Step; 2] {
         ];
         let (index, next) = fast::run_two(machine, lanes);
         if index == 0 {
-            if let Err(stop) = first.decoder.decode_next(next, &mut first_bits, &mut first_out) {
+            if let Err(stop) = first.decoder.go_on(next, &mut first_bits, &mut first_out) {
                 break [first.decoder.stopped(stop), Stop::Paused];
             }
-        } else if let Err(stop) = second.decoder.decode_next(next, &mut second_bits, &mut second_out) {
+        } else if let Err(stop) = second.decoder.go_on(next, &mut second_bits, &mut second_out) {
             break [Stop::Paused, second.decoder.stopped(stop)];
         }
     };
@@ -460,12 +429,76 @@ fn is_worthwhile(bits: &Bits<'_>, out: &Out<'_>) -> bool {
     fast::is_worthwhile(bits.bytes_left(), out.room())
 }
 
-/// The next litlen symbol and the length of its codeword, all of which is there.
-#[cold]
-fn next_symbol(tables: &Tables, bits: &Bits<'_>) -> Result<(Litlen, u32), Stop> {
-    match tables.litlen_code.litlen(bits.peek()) {
-        Some((_, len)) if len > bits.count() => Err(Stop::NeedsInput),
-        None if bits.count() == 0 => Err(Stop::NeedsInput),
+/// Decodes symbols to the end of the block, or to a match for which there is not enough room or
+/// whose distance is not at hand; with a fast loop, until that can go on.
+#[inline(always)]
+fn decode_symbols(
+    tables: &Tables,
+    machine: Option<Machine>,
+    bits: &mut Bits<'_>,
+    out: &mut Out<'_>,
+) -> Result<State, Stop> {
+    let look_up = |bits: &Bits<'_>| tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
+    let fits = |entry: u32, bits: &Bits<'_>, out: &Out<'_>| entry & 0xff <= bits.count() && out.room() >= 2;
+    loop {
+        bits.refill();
+        let mut entry = look_up(bits);
+        while entry < MIN_LENGTH_ENTRY && fits(entry, bits, out) {
+            out.push_literals(entry);
+            bits.consume(entry & 0xff);
+            entry = look_up(bits);
+        }
+        if bits.count() < MAX_MATCH_BITS {
+            bits.refill();
+            entry = look_up(bits);
+        }
+        let len = if entry < RARE && fits(entry, bits, out) {
+            out.push_literals(entry);
+            bits.consume(entry & 0xff);
+            (entry >> 26) as usize
+        } else {
+            match next_symbol(tables, bits.peek(), bits.count())? {
+                (Litlen::Literal(_), _) if out.room() == 0 => return Err(Stop::NeedsRoom),
+                (Litlen::Literal(literal), used) => {
+                    out.push(&[literal]);
+                    bits.consume(used);
+                    0
+                }
+                (Litlen::EndOfBlock, used) => {
+                    bits.consume(used);
+                    return Ok(State::Block);
+                }
+                (Litlen::Length(_, extra), used) if used + u32::from(extra) > bits.count() => {
+                    return Err(Stop::NeedsInput);
+                }
+                (Litlen::Length(base, extra), used) => {
+                    let more = bits.peek() >> used & ((1 << extra) - 1);
+                    bits.consume(used + u32::from(extra));
+                    usize::from(base) + more as usize
+                }
+            }
+        };
+        if len > 0 {
+            let Ok((dist, used)) = next_dist(tables, bits) else { return Ok(State::Dist(len)) };
+            if used > bits.count() || dist > out.pos - out.floor || len > out.room() {
+                return Ok(State::Dist(len));
+            }
+            bits.consume(used);
+            out.copy(len, dist);
+        }
+        if machine.is_some() && is_worthwhile(bits, out) {
+            return Ok(State::Symbols);
+        }
+    }
+}
+
+/// The litlen symbol at the front of `next`, of which `count` bits are real, and the length of its
+/// codeword, all of which is there.
+#[inline(never)]
+fn next_symbol(tables: &Tables, next: u64, count: u32) -> Result<(Litlen, u32), Stop> {
+    match tables.litlen_code.litlen(next) {
+        Some((_, len)) if len > count => Err(Stop::NeedsInput),
+        None if count == 0 => Err(Stop::NeedsInput),
         Some((None, _)) | None => Err(Stop::Violated),
         Some((Some(symbol), len)) => Ok((symbol, len)),
     }
@@ -486,7 +519,7 @@ fn next_dist(tables: &Tables, bits: &Bits<'_>) -> Result<(usize, u32), Stop> {
 
 /// The entry of a codeword that the dist table does not know, at the front of `next`, of which
 /// `count` bits are real.
-#[cold]
+#[inline(never)]
 fn next_long_dist(tables: &Tables, next: u64, count: u32) -> Result<u32, Stop> {
     match tables.dist_code.dist(next) {
         Some((_, len)) if len > count => Err(Stop::NeedsInput),

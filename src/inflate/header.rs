@@ -12,6 +12,11 @@ use super::bits::Bits;
 /// The order of the precode's lengths.
 const PRECODE_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 const MAX_PRECODE_LEN: u32 = 7;
+const PRECODE_ENTRIES: usize = 1 << MAX_PRECODE_LEN;
+/// The most extra bits of a precode symbol.
+const MAX_EXTRA: u32 = 7;
+/// As many lengths are written at once.
+const STEP: usize = 16;
 /// The most litlen lengths: 257 to 286; the field could say up to 288.
 const MAX_LITLENS: usize = 286;
 /// The most dist lengths; the field could say up to 32.
@@ -38,6 +43,30 @@ enum Stage {
     Lens,
 }
 
+/// What to do about a precode symbol.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// Bits of the codeword and extra bits.
+    bits: u32,
+    codeword_len: u8,
+    /// How often the length is meant, without what the extra bits add.
+    repeats: u8,
+    /// A length in its lower four bits, or 16, the length before.
+    symbol: u8,
+}
+
+impl Entry {
+    fn new(symbol: u8, codeword_len: u8) -> Entry {
+        let (symbol, repeats, extra) = match symbol {
+            16 => (16, 3, 2),
+            17 => (32, 3, 3),
+            18 => (32, 11, 7),
+            len => (len, 1, 0),
+        };
+        Entry { bits: u32::from(codeword_len) + extra, codeword_len, repeats, symbol }
+    }
+}
+
 /// The header of a dynamic block.
 #[derive(Clone, Debug)]
 pub struct Header {
@@ -48,10 +77,10 @@ pub struct Header {
     litlen_count: usize,
     dist_count: usize,
     precode_lens: [u8; 19],
-    /// By the next 7 bits: codeword length in bits 0-2, symbol in bits 3-7.
-    precode: [u8; 1 << MAX_PRECODE_LEN],
-    /// First those of the litlen code, then those of the dist code.
-    lens: [u8; MAX_LITLENS + MAX_DISTS],
+    /// By the next bits.
+    precode: [Entry; PRECODE_ENTRIES],
+    /// First those of the litlen code, then those of the dist code, then anything.
+    lens: [u8; MAX_LITLENS + MAX_DISTS + STEP],
 }
 
 impl Default for Header {
@@ -70,8 +99,8 @@ impl Header {
             litlen_count: 0,
             dist_count: 0,
             precode_lens: [0; 19],
-            precode: [0; 1 << MAX_PRECODE_LEN],
-            lens: [0; MAX_LITLENS + MAX_DISTS],
+            precode: [Entry::default(); PRECODE_ENTRIES],
+            lens: [0; MAX_LITLENS + MAX_DISTS + STEP],
         }
     }
 
@@ -93,6 +122,14 @@ impl Header {
 
     /// Reads on. Whether the lengths belong to codes is left to those who build tables of them.
     pub fn read(&mut self, bits: &mut Bits<'_>) -> Progress {
+        match self.read_some(bits, MAX_LITLENS + MAX_DISTS) {
+            Progress::Done if self.lens[END_OF_BLOCK] == 0 => Progress::Violated,
+            other => other,
+        }
+    }
+
+    /// As [`Header::read`], but is done as soon as `some` of the lengths or more are there.
+    pub(super) fn read_some(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         if let Stage::Counts = self.stage {
             match self.read_counts(bits) {
                 Progress::Done => (self.stage, self.have) = (Stage::Precode, 0),
@@ -105,7 +142,16 @@ impl Header {
                 other => return other,
             }
         }
-        self.read_lens(bits)
+        // A copy, for the compiler to keep in registers.
+        let mut bits_here = bits.clone();
+        let progress = self.read_lens(&mut bits_here, some);
+        *bits = bits_here;
+        progress
+    }
+
+    /// The lengths that are there, of both codes.
+    pub(super) fn lens(&self) -> &[u8] {
+        &self.lens[..self.have]
     }
 
     fn read_counts(&mut self, bits: &mut Bits<'_>) -> Progress {
@@ -151,51 +197,42 @@ impl Header {
             // Bits come lowest first.
             let first = usize::from(start.reverse_bits() >> (16 - MAX_PRECODE_LEN));
             *start += 1 << (7 - len);
-            let entry = (symbol as u8) << 3 | len;
+            let entry = Entry::new(symbol as u8, *len);
             self.precode[first..].iter_mut().step_by(1 << len).for_each(|slot| *slot = entry);
         }
         true
     }
 
-    fn read_lens(&mut self, bits: &mut Bits<'_>) -> Progress {
+    #[inline(always)]
+    fn read_lens(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         let total = self.litlen_count + self.dist_count;
-        while self.have < total {
-            // The longest codeword and the most extra bits.
-            if bits.count() < 14 {
+        while self.have < total.min(some) {
+            if bits.count() < MAX_PRECODE_LEN + MAX_EXTRA {
                 bits.refill();
             }
-            let entry = self.precode[bits.peek() as usize & 127];
-            let len = u32::from(entry & 7);
-            if entry < 16 << 3 {
-                if len > bits.count() {
-                    return Progress::NeedsInput;
-                }
-                bits.consume(len);
-                self.lens[self.have] = entry >> 3;
-                self.have += 1;
-                continue;
-            }
-            let (base, extra) = match entry >> 3 {
-                16 => (3, 2),
-                17 => (3, 3),
-                _ => (11, 7),
-            };
-            if len + extra > bits.count() {
+            let entry = self.precode[bits.peek() as usize % PRECODE_ENTRIES];
+            if entry.bits > bits.count() {
                 return Progress::NeedsInput;
             }
-            let repeats = base + (bits.peek() >> len & ((1 << extra) - 1)) as usize;
-            bits.consume(len + extra);
-            let value = match (entry >> 3, self.have) {
+            let with_extra = bits.peek() & ((1 << entry.bits) - 1);
+            bits.consume(entry.bits);
+            let repeats = usize::from(entry.repeats) + (with_extra >> entry.codeword_len) as usize;
+            let len = match (entry.symbol, self.have) {
                 (16, 0) => return Progress::Violated,
                 (16, have) => self.lens[have - 1],
-                _ => 0,
+                (len, _) => len & 15,
             };
-            if self.have + repeats > total {
+            let end = self.have + repeats;
+            if end > total {
                 return Progress::Violated;
             }
-            self.lens[self.have..self.have + repeats].fill(value);
-            self.have += repeats;
+            // In one store where that is enough; the rest is overwritten by what comes.
+            self.lens[self.have..self.have + STEP].fill(len);
+            if repeats > STEP {
+                self.lens[self.have + STEP..end].fill(len);
+            }
+            self.have = end;
         }
-        if self.lens[END_OF_BLOCK] > 0 { Progress::Done } else { Progress::Violated }
+        Progress::Done
     }
 }

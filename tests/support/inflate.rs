@@ -1,6 +1,9 @@
 //! Comparison of `rigz::inflate` with zlib-ng, shared by tests and the fuzz target.
 
 use rigz::backend::zlib_ng;
+use rigz::inflate::bits::Bits;
+use rigz::inflate::header::{Header, Progress};
+use rigz::inflate::table::Tables;
 use rigz::inflate::{Decoder, Stop, Work, decode_two};
 
 /// A small generator of numbers that are random enough (Knuth's multiplier).
@@ -189,4 +192,13 @@ fn is_behind_empty_precode(packed: &[u8], pos: usize) -> bool {
                 && (0..count).all(|i| bits(start + 17 + 3 * i, 3) == 0)
         })
     })
+}
+
+/// Whether a dynamic block that is not the last one begins at bit `pos`, with codes that the
+/// decoder takes.
+pub(crate) fn is_header(bytes: &[u8], pos: u64) -> bool {
+    let (mut bits, mut header) = (Bits::at(bytes, pos), Header::new());
+    bits.take(3) == Some(0b100)
+        && header.read(&mut bits) == Progress::Done
+        && Tables::new().build(header.litlen_lens(), header.dist_lens()).is_ok()
 }
