@@ -23,6 +23,7 @@ pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod inflate;
 pub mod io;
 pub mod legacy;
 pub mod plan;

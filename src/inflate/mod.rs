@@ -1,0 +1,28 @@
+//! Decoding of DEFLATE (RFC 1951).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `bits` | the bit reader: 64 bits at a time, never past the end |
+//! | `header` | what stands before the symbols of a dynamic block, resumable anywhere |
+//! | `table` | codeword lengths → decode tables, in the form that the hot loops want |
+//! | [`careful`] | the decoder that any cutting of input and output suits |
+//! | `fast` | the loops for the middle of blocks, of one stream or two at a time |
+//! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
+//!
+//! All but `fast` is safe and does not depend on the machine; it is also what every faster loop is
+//! compared with. Codecs know slices only.
+
+pub mod bits;
+pub mod careful;
+mod fast;
+pub mod find;
+pub mod header;
+pub mod table;
+
+pub use careful::{Decoder, Step, Stop, Work, decode_two};
+pub use find::find;
+
+/// How far a match can reach back, in bytes (RFC 1951 §2).
+pub const WINDOW_LEN: usize = 32 << 10;
+/// The longest match, in bytes (RFC 1951 §3.2.5).
+pub const MAX_MATCH_LEN: usize = 258;

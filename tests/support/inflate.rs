@@ -1,0 +1,204 @@
+//! Comparison of `rigz::inflate` with zlib-ng, shared by tests and the fuzz target.
+
+use rigz::backend::zlib_ng;
+use rigz::inflate::bits::Bits;
+use rigz::inflate::header::{Header, Progress};
+use rigz::inflate::table::Tables;
+use rigz::inflate::{Decoder, Stop, Work, decode_two};
+
+/// A small generator of numbers that are random enough (Knuth's multiplier).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// A number less than `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.next() as usize % end
+    }
+}
+
+/// What becomes of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// `NeedsInput` if the stream is cut off.
+    pub(crate) stop: Stop,
+    /// Bytes of input to the stream's end; 0 if it has none.
+    pub(crate) consumed: usize,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Outcome {
+    fn summary(&self) -> String {
+        format!("{:?}, {} bytes used, {} bytes of data", self.stop, self.consumed, self.data.len())
+    }
+}
+
+pub(crate) fn by_zlib(packed: &[u8]) -> Outcome {
+    let (mut decoder, mut data, mut at) = (zlib_ng::Decoder::new(), Vec::with_capacity(1 << 12), 0);
+    loop {
+        let step = decoder.decode(&packed[at..], &mut data);
+        at += step.consumed;
+        let (stop, consumed) = match step.stop {
+            zlib_ng::Stop::End => (Stop::End, at),
+            zlib_ng::Stop::Violated => (Stop::Violated, 0),
+            zlib_ng::Stop::Pause if data.len() == data.capacity() => {
+                data.reserve(1 << 16);
+                continue;
+            }
+            zlib_ng::Stop::Pause => (Stop::NeedsInput, 0),
+        };
+        return Outcome { stop, consumed, data };
+    }
+}
+
+/// Decodes in steps; `cut` says how much input and how much room each gets at most. Returns with
+/// the outcome where it was reached, in bits.
+pub(crate) fn in_steps(packed: &[u8], cut: impl FnMut() -> (usize, usize)) -> (Outcome, u64) {
+    in_steps_by(Decoder::new(), packed, cut)
+}
+
+fn in_steps_by(
+    mut decoder: Decoder,
+    packed: &[u8],
+    mut cut: impl FnMut() -> (usize, usize),
+) -> (Outcome, u64) {
+    let (mut data, mut at, mut garbage) = (Vec::new(), 0, 0u8);
+    let mut idle = 0;
+    loop {
+        let (input_len, room) = cut();
+        let input = &packed[at..packed.len().min(at + input_len)];
+        // Only the window is there, and the room is full of something else each time.
+        let window_len = decoder.window_len();
+        let mut buf = data[data.len() - window_len..].to_vec();
+        garbage = garbage.wrapping_add(101);
+        buf.resize(window_len + room, garbage);
+        let step = decoder.decode(input, &mut buf, window_len);
+        assert!(step.consumed <= input.len());
+        data.extend_from_slice(&buf[window_len..step.out_pos]);
+        at += step.consumed;
+        assert!(decoder.pos() <= 8 * at as u64 && decoder.pos() + 64 > 8 * at as u64);
+        idle = if step.consumed == 0 && step.out_pos == window_len { idle + 1 } else { 0 };
+        let (stop, consumed) = match step.stop {
+            Stop::End => (Stop::End, at),
+            Stop::Violated => (Stop::Violated, 0),
+            Stop::Block | Stop::Paused => panic!("nobody wants to know"),
+            Stop::NeedsRoom => {
+                assert!(step.out_pos == buf.len() && idle < 1000);
+                continue;
+            }
+            Stop::NeedsInput => {
+                assert!(step.consumed == input.len() && idle < 1000);
+                if at < packed.len() {
+                    continue;
+                }
+                (Stop::NeedsInput, 0)
+            }
+        };
+        assert_eq!(decoder.decode(&packed[at..], &mut buf, step.out_pos).stop, stop, "said again");
+        return (Outcome { stop, consumed, data }, decoder.pos());
+    }
+}
+
+fn at_once(packed: &[u8]) -> (Outcome, u64) {
+    in_steps(packed, || (usize::MAX >> 1, 1 << 20))
+}
+
+/// Decodes the stream twice at the same time, once with little and once with much room at a time.
+fn beside_itself(packed: &[u8]) -> [(Outcome, u64); 2] {
+    let mut decoders = [Decoder::new(), Decoder::new()];
+    let (mut outs, mut out_pos, mut at) = ([vec![], vec![]], [0, 0], [0, 0]);
+    let rooms = [5_000, 1 << 17];
+    let mut stops = [Stop::Paused; 2];
+    loop {
+        let is_live = stops.map(|stop| stop == Stop::Paused);
+        let [first, second] = &mut decoders;
+        let [first_out, second_out] = &mut outs;
+        let steps = match is_live {
+            [true, true] => decode_two([
+                Work { decoder: first, input: &packed[at[0]..], out: first_out, out_pos: out_pos[0] },
+                Work { decoder: second, input: &packed[at[1]..], out: second_out, out_pos: out_pos[1] },
+            ])
+            .map(Some),
+            [first_is, second_is] => [
+                first_is.then(|| first.decode(&packed[at[0]..], first_out, out_pos[0])),
+                second_is.then(|| second.decode(&packed[at[1]..], second_out, out_pos[1])),
+            ],
+        };
+        for (i, step) in steps.into_iter().enumerate() {
+            let Some(step) = step else { continue };
+            (at[i], out_pos[i]) = (at[i] + step.consumed, step.out_pos);
+            if step.stop == Stop::NeedsRoom {
+                outs[i].resize(out_pos[i] + rooms[i], 0xa5);
+            } else {
+                stops[i] = step.stop;
+            }
+        }
+        if !stops.contains(&Stop::Paused) {
+            break;
+        }
+    }
+    let mut outs = outs.into_iter();
+    [0, 1].map(|i| {
+        let mut data = outs.next().unwrap();
+        data.truncate(out_pos[i]);
+        let consumed = if stops[i] == Stop::End { at[i] } else { 0 };
+        (Outcome { stop: stops[i], consumed, data }, decoders[i].pos())
+    })
+}
+
+/// Compares all cuttings with zlib-ng, whose outcome it returns.
+pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
+    let expected = by_zlib(packed);
+    let check = |cutting: &str, (outcome, pos): (Outcome, u64)| {
+        let is_same = outcome == expected
+            || (outcome.stop, expected.stop) == (Stop::Violated, Stop::NeedsInput)
+                && outcome.data == expected.data
+                && is_behind_empty_precode(packed, pos as usize);
+        let (ours, zlibs) = (outcome.summary(), expected.summary());
+        assert!(is_same, "{what}, {cutting}, at bit {pos}: {ours}; zlib: {zlibs}");
+    };
+    check("at once", at_once(packed));
+    check("portable", in_steps_by(Decoder::portable(), packed, || (usize::MAX >> 1, 1 << 20)));
+    let [little, much] = beside_itself(packed);
+    check("two at a time, little room", little);
+    check("two at a time, much room", much);
+    if expected.data.len() <= 3000 {
+        check("byte for byte in", in_steps(packed, || (1, 1 << 14)));
+        check("byte for byte out", in_steps(packed, || (1 << 14, 1)));
+        check("byte for byte", in_steps(packed, || (1, 1)));
+    }
+    let mut random = Random(packed.len() as u64);
+    check("random cuts", in_steps(packed, || (random.below(900), 1 + random.below(70_000))));
+    if expected.data.len() <= 40_000 {
+        check("short random cuts", in_steps(packed, || (random.below(40), random.below(400))));
+    }
+    expected
+}
+
+/// Whether a dynamic header ends at bit `pos` whose precode lengths are all 0. That is where zlib
+/// goes on to the end of the block's lengths, all of which are then 0 too.
+fn is_behind_empty_precode(packed: &[u8], pos: usize) -> bool {
+    let bits = |at: usize, len: usize| {
+        (at..at + len).rev().fold(0, |bits, at| bits << 1 | usize::from(packed[at / 8] >> (at % 8) & 1))
+    };
+    (4..=19).any(|count| {
+        pos.checked_sub(3 + 14 + 3 * count).is_some_and(|start| {
+            bits(start + 1, 2) == 2
+                && bits(start + 13, 4) + 4 == count
+                && (0..count).all(|i| bits(start + 17 + 3 * i, 3) == 0)
+        })
+    })
+}
+
+/// Whether a dynamic block that is not the last one begins at bit `pos`, with codes that the
+/// decoder takes.
+pub(crate) fn is_header(bytes: &[u8], pos: u64) -> bool {
+    let (mut bits, mut header) = (Bits::at(bytes, pos), Header::new());
+    bits.take(3) == Some(0b100)
+        && header.read(&mut bits) == Progress::Done
+        && Tables::new().build(header.litlen_lens(), header.dist_lens()).is_ok()
+}
