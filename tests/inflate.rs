@@ -95,7 +95,7 @@ fn encodings(data: &[u8]) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn what_any_encoder_writes_comes_back() {
     for kind in KINDS {
-        for len in [0, 1, 2, 3, 10, 300, 1000, 4000, 32_768, 32_769, 150_000, 700_000] {
+        for len in [0, 1, 2, 3, 10, 300, 4000, 32_769, 400_000] {
             let data = data(kind, len);
             for (name, packed) in encodings(&data) {
                 let what = format!("{len} bytes of {kind} by {name}");
@@ -424,7 +424,7 @@ fn found(bytes: &[u8]) -> Vec<u64> {
 fn starts_of_dynamic_blocks_are_found() {
     let mut count = 0;
     for kind in KINDS {
-        for len in [1000, 4000, 700_000] {
+        for len in [1000, 4000, 400_000] {
             for (name, packed) in encodings(&data(kind, len)) {
                 let found = found(&packed);
                 let invented = found.iter().find(|pos| !is_header(&packed, **pos));
@@ -443,7 +443,7 @@ fn starts_of_dynamic_blocks_are_found() {
             }
         }
     }
-    assert!(count > 1000, "{count}");
+    assert!(count > 500, "{count}");
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn the_finder_finds_what_the_description_says() {
 
 #[test]
 fn a_decoder_begins_at_any_block_with_the_window_before_it() {
-    let data = data("far", 700_000);
+    let data = data("far", 300_000);
     for (name, packed) in encodings(&data) {
         for (start, at) in block_starts(&packed, data.len()) {
             let mut decoder = Decoder::new();
@@ -531,4 +531,26 @@ fn a_precode_without_symbols_is_damage_at_once() {
         let cut = &packed[..(17 + 3 * count - 1) / 8];
         assert_eq!(decoder.decode(cut, &mut [], 0).stop, Stop::NeedsInput, "{count}");
     }
+}
+
+#[test]
+fn a_length_without_a_dist_code_is_damage_at_the_next_bit() {
+    let mut verdicts = Vec::new();
+    for literal_count in 0..8 {
+        let (mut bits, mut litlen) = (Bits::default(), [0; 258]);
+        (litlen[0], litlen[256], litlen[257]) = (1, 2, 2);
+        bits.put(5, 3);
+        put_header(&mut Random(3), &litlen, &[0], &mut bits);
+        let litlen = Code::new(&litlen);
+        (0..literal_count).for_each(|_| assert!(litlen.put(0, &mut bits)));
+        litlen.put(257, &mut bits);
+        let len = bits.0.len().div_ceil(8);
+        bits.put(0, 16);
+        for len in [len - 1, len, len + 1] {
+            verdicts.push(same_as_zlib(&bits.bytes()[..len], &format!("{literal_count} literals")).stop);
+        }
+    }
+    let is_at = |at: usize, stop: Stop| verdicts.iter().skip(at).step_by(3).filter(|is| **is == stop).count();
+    // Once in eight the codeword of the length ends with a byte.
+    assert_eq!([is_at(0, Stop::NeedsInput), is_at(1, Stop::NeedsInput), is_at(2, Stop::Violated)], [8, 1, 8]);
 }

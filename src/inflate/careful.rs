@@ -495,7 +495,7 @@ fn decode_symbols(
 /// The litlen symbol at the front of `next`, of which `count` bits are real, and the length of its
 /// codeword, all of which is there.
 #[inline(never)]
-fn next_symbol(tables: &Tables, next: u64, count: u32) -> Result<(Litlen, u32), Stop> {
+pub(super) fn next_symbol(tables: &Tables, next: u64, count: u32) -> Result<(Litlen, u32), Stop> {
     match tables.litlen_code.litlen(next) {
         Some((_, len)) if len > count => Err(Stop::NeedsInput),
         None if count == 0 => Err(Stop::NeedsInput),
@@ -506,7 +506,7 @@ fn next_symbol(tables: &Tables, next: u64, count: u32) -> Result<(Litlen, u32), 
 
 /// The next distance, and how many bits it takes, some of which may be missing.
 #[inline(always)]
-fn next_dist(tables: &Tables, bits: &Bits<'_>) -> Result<(usize, u32), Stop> {
+pub(super) fn next_dist(tables: &Tables, bits: &Bits<'_>) -> Result<(usize, u32), Stop> {
     let next = bits.peek();
     let mut entry = tables.dist[next as usize % DIST_ENTRIES];
     if entry == 0 {
@@ -544,14 +544,14 @@ impl Out<'_> {
     }
 
     /// Appends `bytes`, for which there is room.
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buf[self.pos..self.pos + bytes.len()].copy_from_slice(bytes);
         self.pos += bytes.len();
     }
 
     /// Appends the literals of a litlen entry, at most two; there is room for two.
     #[inline(always)]
-    fn push_literals(&mut self, entry: u32) {
+    pub(super) fn push_literals(&mut self, entry: u32) {
         let both = ((entry >> 8) as u16).to_le_bytes();
         self.buf[self.pos..self.pos + 2].copy_from_slice(&both);
         self.pos += (entry >> 24 & 3) as usize;
@@ -559,7 +559,7 @@ impl Out<'_> {
 
     /// Appends `len` bytes, for which there is room, from `dist` bytes before (RFC 1951 §3.2.3).
     #[inline(always)]
-    fn copy(&mut self, len: usize, dist: usize) {
+    pub(super) fn copy(&mut self, len: usize, dist: usize) {
         let (from, to) = (self.pos - dist, self.pos);
         self.pos += len;
         // Whole steps; what they write too much is overwritten by what comes.

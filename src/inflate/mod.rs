@@ -7,14 +7,18 @@
 //! | `table` | codeword lengths → decode tables, in the form that the hot loops want |
 //! | [`careful`] | the decoder that any cutting of input and output suits |
 //! | `fast` | the loops for the middle of blocks, of one stream or two at a time |
+//! | [`commands`] | bits → commands, whatever was before; commands → bytes, in order |
+//! | `fast_commands` | the loops of both steps |
 //! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
 //!
-//! All but `fast` is safe and does not depend on the machine; it is also what every faster loop is
+//! All but `fast` and `fast_commands` is safe and does not depend on the machine; it is also what every faster loop is
 //! compared with. Codecs know slices only.
 
 pub mod bits;
 pub mod careful;
+pub mod commands;
 mod fast;
+mod fast_commands;
 pub mod find;
 pub mod header;
 pub mod table;

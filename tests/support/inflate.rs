@@ -2,9 +2,10 @@
 
 use rigz::backend::zlib_ng;
 use rigz::inflate::bits::Bits;
+use rigz::inflate::commands::{Executed, Progressed, SLACK, Scout, Span, Why};
 use rigz::inflate::header::{Header, Progress};
 use rigz::inflate::table::Tables;
-use rigz::inflate::{Decoder, Stop, Work, decode_two};
+use rigz::inflate::{Decoder, MAX_MATCH_LEN, Stop, WINDOW_LEN, Work, decode_two, find};
 
 /// A small generator of numbers that are random enough (Knuth's multiplier).
 pub(crate) struct Random(pub(crate) u64);
@@ -150,6 +151,61 @@ fn beside_itself(packed: &[u8]) -> [(Outcome, u64); 2] {
     })
 }
 
+/// Decodes by way of commands: two scouts side by side, the second one from a block in the middle if
+/// one is found; what they leave is decoded in order. `room` says how much output is made at a time.
+fn by_commands(packed: &[u8], mut scouts: [Scout; 2], mut room: impl FnMut() -> usize) -> (Outcome, u64) {
+    for scout in &mut scouts {
+        scout.commands.clear(1 << 16);
+    }
+    let all = Span { from: 0, to: u64::MAX, limit: u64::MAX };
+    let spans = match find(packed, 4 * packed.len() as u64, u64::MAX) {
+        Some(from) => vec![Span { to: from, ..all }, Span { from, ..all }],
+        None => vec![all],
+    };
+    let reached = match spans[..] {
+        [first, second] => Scout::run_two(scouts.each_mut(), packed, [first, second]).to_vec(),
+        _ => vec![scouts[0].run(packed, all)],
+    };
+    let (mut data, mut pos, mut why) = (Vec::new(), 0, Why::Done);
+    for ((scout, span), reached) in scouts.iter().zip(spans).zip(reached) {
+        if span.from != pos || why != Why::Done {
+            break;
+        }
+        let mut done = Progressed::default();
+        loop {
+            let window_len = data.len().min(WINDOW_LEN);
+            let mut buf = data[data.len() - window_len..].to_vec();
+            buf.resize(window_len + room() + MAX_MATCH_LEN + SLACK, 0x5a);
+            let (end, executed) = scout.commands.execute(&mut done, packed, &mut buf, 0, window_len);
+            data.extend_from_slice(&buf[window_len..end]);
+            match executed {
+                Executed::All => break,
+                Executed::NeedsRoom => assert!(end > window_len),
+                Executed::Violated => return (Outcome { stop: Stop::Violated, consumed: 0, data }, 0),
+            }
+        }
+        (pos, why) = (reached.pos, reached.why);
+    }
+    if why == Why::End {
+        return (Outcome { stop: Stop::End, consumed: (pos / 8) as usize, data }, pos);
+    }
+    let (begin, len) = ((pos / 8) as usize, data.len());
+    let mut decoder = Decoder::portable();
+    decoder.reset_at((pos % 8) as u32, len);
+    let mut at = begin;
+    loop {
+        data.resize(data.len() + (1 << 16), 0);
+        let out_pos = data.len() - (1 << 16);
+        let step = decoder.decode(&packed[at..], &mut data, out_pos);
+        at += step.consumed;
+        data.truncate(step.out_pos);
+        if step.stop != Stop::NeedsRoom {
+            let consumed = if step.stop == Stop::End { at } else { 0 };
+            return (Outcome { stop: step.stop, consumed, data }, 8 * begin as u64 + decoder.pos());
+        }
+    }
+}
+
 /// Compares all cuttings with zlib-ng, whose outcome it returns.
 pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
     let expected = by_zlib(packed);
@@ -166,6 +222,10 @@ pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
     let [little, much] = beside_itself(packed);
     check("two at a time, little room", little);
     check("two at a time, much room", much);
+    let mut random = Random(!packed.len() as u64);
+    check("commands", by_commands(packed, Default::default(), || 1 + random.below(70_000)));
+    let portable = [Scout::portable(), Scout::portable()];
+    check("commands, portable", by_commands(packed, portable, || 1 + random.below(70_000)));
     if expected.data.len() <= 3000 {
         check("byte for byte in", in_steps(packed, || (1, 1 << 14)));
         check("byte for byte out", in_steps(packed, || (1 << 14, 1)));

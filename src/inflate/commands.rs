@@ -1,0 +1,427 @@
+#![forbid(unsafe_code)]
+//! Decoding in two steps: bits → commands, without knowing what was decoded before; commands →
+//! bytes, in the order of the stream.
+//!
+//! Huffman decoding needs no window. So the first step ([`Scout`]) can begin at any block, on any
+//! thread; the second ([`Commands::execute`]) is little more than copying.
+//!
+//! A command is a `u64`: up to two literals, then perhaps a match.
+//!
+//! | bits | |
+//! |---|---|
+//! | 8–23 | literals, first one lowest |
+//! | 24–25 | number of literals, 0 to 2 |
+//! | 32–47 | distance, or [`NONE`] where there is no match |
+//! | 48–63 | length, 3 to 258; 0: no match |
+//!
+//! The lower half is a litlen entry ([`super::table`]); the rest of it means nothing. A command of 0
+//! stands for the next stored block.
+
+use std::ops::Range;
+
+use super::bits::Bits;
+use super::careful::{Out, next_dist, next_symbol};
+use super::fast::{Machine, Next};
+use super::fast_commands::{self, Lane};
+use super::header::{Header, Progress};
+use super::table::{LITLEN_ENTRIES, Litlen, RARE, Tables};
+use super::{MAX_MATCH_LEN, WINDOW_LEN};
+
+/// A distance that takes part in no match, but is looked at.
+pub(super) const NONE: u32 = 64;
+/// What [`Commands::execute`] may write behind the end of a match.
+pub const SLACK: usize = 512;
+
+/// What is read at a time gives at most so many commands.
+const MAX_COMMANDS: usize = 2;
+
+fn literals(entry: u32) -> u64 {
+    u64::from(entry & 0x03ff_ff00) | u64::from(NONE) << 32
+}
+
+fn a_match(len: usize, dist: usize) -> u64 {
+    (len as u64) << 48 | (dist as u64) << 32
+}
+
+/// What a piece of a stream amounts to, whatever is before it.
+#[derive(Debug)]
+pub struct Commands {
+    /// Room for commands, of which the first `len` are some.
+    list: Vec<u64>,
+    len: usize,
+    /// Ranges of the input that hold stored bytes.
+    stored: Vec<Range<usize>>,
+    machine: Option<Machine>,
+}
+
+impl Default for Commands {
+    fn default() -> Commands {
+        Commands { list: Vec::new(), len: 0, stored: Vec::new(), machine: Machine::detect() }
+    }
+}
+
+/// How far the commands of a list have been executed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progressed {
+    command: usize,
+    /// Stored blocks that have been copied, and bytes of the one after them.
+    stored_blocks: usize,
+    stored_bytes: usize,
+}
+
+/// Why [`Commands::execute`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// All commands are.
+    All,
+    /// There may be too little room for the next one.
+    NeedsRoom,
+    /// A match reaches back to before the beginning.
+    Violated,
+}
+
+impl Commands {
+    /// Forgets all commands and sees to room for `room` of them.
+    pub fn clear(&mut self, room: usize) {
+        self.len = 0;
+        self.stored.clear();
+        if self.list.len() < room {
+            self.list = vec![0; room];
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn truncate(&mut self, (len, stored): (usize, usize)) {
+        self.len = len;
+        self.stored.truncate(stored);
+    }
+
+    fn mark(&self) -> (usize, usize) {
+        (self.len, self.stored.len())
+    }
+
+    /// Goes on with the commands behind `done`, to `out` from `out_pos` on. The bytes from `floor`
+    /// to `out_pos` are what was decoded before: 32 KiB, or all there is. `input` is what the
+    /// scout has read. Needs room for a match and [`SLACK`] to do anything; what is behind the
+    /// output may be overwritten.
+    ///
+    /// Returns the new end of the output.
+    pub fn execute(
+        &self,
+        done: &mut Progressed,
+        input: &[u8],
+        out: &mut [u8],
+        floor: usize,
+        out_pos: usize,
+    ) -> (usize, Executed) {
+        let list = &self.list[..self.len];
+        let limit = (out.len() + 1).saturating_sub(MAX_MATCH_LEN + SLACK);
+        let mut out = Out { buf: out, pos: out_pos, floor };
+        loop {
+            if let Some(machine) = self.machine {
+                done.command = fast_commands::execute(machine, list, done.command, &mut out);
+            }
+            let Some(command) = list.get(done.command) else { return (out.pos, Executed::All) };
+            if out.pos >= limit {
+                return (out.pos, Executed::NeedsRoom);
+            }
+            if *command == 0 {
+                let bytes = &input[self.stored[done.stored_blocks].clone()][done.stored_bytes..];
+                let len = bytes.len().min(limit - out.pos);
+                out.push(&bytes[..len]);
+                if len < bytes.len() {
+                    done.stored_bytes += len;
+                    return (out.pos, Executed::NeedsRoom);
+                }
+                (done.stored_blocks, done.stored_bytes) = (done.stored_blocks + 1, 0);
+            } else {
+                out.push_literals(*command as u32);
+                let (len, dist) = ((command >> 48) as usize, (command >> 32 & 0xffff) as usize);
+                if len > 0 {
+                    if dist > out.pos - out.floor {
+                        return (out.pos, Executed::Violated);
+                    }
+                    out.copy(len, dist);
+                }
+            }
+            done.command += 1;
+        }
+    }
+}
+
+/// Where a [`Scout`] has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The bit where the next block begins, or the stream has ended.
+    pub pos: u64,
+    /// Why there.
+    pub why: Why,
+}
+
+/// Why a [`Scout`] has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The span is read.
+    Done,
+    /// The stream has ended.
+    End,
+    /// The block that begins there is damaged, not all at hand, or there is no room for its
+    /// commands.
+    Stuck,
+}
+
+/// Which blocks to read, in bits of the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Where the first block begins.
+    pub from: u64,
+    /// The first block that is not read is dynamic, is not the last one, and begins here or behind it:
+    /// one that another scout finds.
+    pub to: u64,
+    /// Or it is any block that begins here or behind it.
+    pub limit: u64,
+}
+
+/// Turns bits into commands.
+#[derive(Debug, Default)]
+pub struct Scout {
+    header: Header,
+    tables: Tables,
+    has_fixed: bool,
+    /// Where the commands go.
+    pub commands: Commands,
+}
+
+impl Scout {
+    /// A scout that uses no fast loop.
+    pub fn portable() -> Scout {
+        let mut scout = Scout::default();
+        scout.commands.machine = None;
+        scout
+    }
+
+    /// Reads the blocks of `bytes` in `span`. There must be room for commands.
+    pub fn run(&mut self, bytes: &[u8], span: Span) -> Reached {
+        Walk::new(self, bytes, span).finish()
+    }
+
+    /// The same for two pieces side by side, in less time than one after the other.
+    pub fn run_two(scouts: [&mut Scout; 2], bytes: &[u8], spans: [Span; 2]) -> [Reached; 2] {
+        let [first, second] = scouts;
+        let mut first = Walk::new(first, bytes, spans[0]);
+        let mut second = Walk::new(second, bytes, spans[1]);
+        let machine = first.scout.commands.machine;
+        while let Some(machine) = machine
+            && first.reach_symbols()
+            && second.reach_symbols()
+        {
+            let lanes = [first.lane(), second.lane()];
+            if !lanes.iter().all(Lane::is_worthwhile) {
+                break;
+            }
+            match fast_commands::scout_two(machine, lanes) {
+                (0, next) => first.symbol(next),
+                (_, next) => second.symbol(next),
+            }
+        }
+        [first.finish(), second.finish()]
+    }
+}
+
+/// A scout on its way through a piece.
+struct Walk<'s, 'b> {
+    scout: &'s mut Scout,
+    bits: Bits<'b>,
+    span: Span,
+    /// Where the block begins, and what there was before it.
+    start: u64,
+    mark: (usize, usize),
+    is_final: bool,
+    /// Whether symbols come next, rather than a block.
+    in_symbols: bool,
+    reached: Option<Reached>,
+}
+
+impl<'s, 'b> Walk<'s, 'b> {
+    fn new(scout: &'s mut Scout, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+        let bits = Bits::at(bytes, span.from);
+        let (start, mark) = (span.from, scout.commands.mark());
+        Walk { scout, bits, span, start, mark, is_final: false, in_symbols: false, reached: None }
+    }
+
+    fn finish(mut self) -> Reached {
+        while self.reach_symbols() {
+            let mut next = Next::Symbol;
+            if let Some(machine) = self.scout.commands.machine {
+                let lane = self.lane();
+                if lane.is_worthwhile() {
+                    next = fast_commands::scout(machine, lane);
+                }
+            }
+            self.symbol(next);
+        }
+        self.reached.expect("the walk has ended")
+    }
+
+    fn lane(&mut self) -> Lane<'_, 'b, '_> {
+        let Commands { list, len, .. } = &mut self.scout.commands;
+        Lane { tables: &self.scout.tables, bits: &mut self.bits, list, at: len }
+    }
+
+    /// Reads on to the next symbols; false if the walk has ended.
+    fn reach_symbols(&mut self) -> bool {
+        while self.reached.is_none() && !self.in_symbols {
+            self.bits.refill();
+            if self.is_final {
+                self.bits.align();
+                self.reached = Some(Reached { pos: self.bits.pos() as u64, why: Why::End });
+                break;
+            }
+            self.start = self.bits.pos() as u64;
+            let is_findable = self.bits.count() >= 3 && self.bits.peek() & 7 == 0b100;
+            if self.start >= self.span.limit || (self.start >= self.span.to && is_findable) {
+                self.reached = Some(Reached { pos: self.start, why: Why::Done });
+                break;
+            }
+            self.mark = self.scout.commands.mark();
+            if self.begin_block().is_none() {
+                self.give_up();
+            }
+        }
+        self.reached.is_none()
+    }
+
+    /// The block cannot be read.
+    fn give_up(&mut self) {
+        self.scout.commands.truncate(self.mark);
+        self.reached = Some(Reached { pos: self.start, why: Why::Stuck });
+    }
+
+    /// Reads the start of a block, or all of a stored one.
+    fn begin_block(&mut self) -> Option<()> {
+        let Walk { scout: Scout { header, tables, has_fixed, commands }, bits, .. } = self;
+        let start = bits.take(3)?;
+        self.is_final = start & 1 == 1;
+        match start >> 1 {
+            0 => {
+                bits.align();
+                let lens = bits.take(32)?;
+                let len = (lens & 0xffff) as usize;
+                if len as u32 != !lens >> 16 || commands.len == commands.list.len() {
+                    return None;
+                }
+                bits.give_back();
+                let from = (bits.pos() / 8) as usize;
+                if bits.take_bytes(len).len() < len {
+                    return None;
+                }
+                commands.list[commands.len] = 0;
+                commands.len += 1;
+                commands.stored.push(from..from + len);
+                return Some(());
+            }
+            1 if *has_fixed => {}
+            1 => {
+                tables.build_fixed();
+                *has_fixed = true;
+            }
+            2 => {
+                header.reset();
+                if header.read(bits) != Progress::Done {
+                    return None;
+                }
+                *has_fixed = false;
+                tables.build(header.litlen_lens(), header.dist_lens()).ok()?;
+            }
+            _ => return None,
+        }
+        self.in_symbols = true;
+        Some(())
+    }
+
+    /// Reads what is next in a block.
+    fn symbol(&mut self, next: Next) {
+        let Commands { list, len: at, .. } = &mut self.scout.commands;
+        let has_room = *at + MAX_COMMANDS <= list.len();
+        match has_room.then(|| read_symbol(&self.scout.tables, next, &mut self.bits, list, at)).flatten() {
+            Some(is_inside) => self.in_symbols = is_inside,
+            None => self.give_up(),
+        }
+    }
+}
+
+/// Reads what is next; `false` if that was the end of the block.
+fn read_symbol(
+    tables: &Tables,
+    next: Next,
+    bits: &mut Bits<'_>,
+    list: &mut [u64],
+    at: &mut usize,
+) -> Option<bool> {
+    let mut push = |command: u64| {
+        list[*at] = command;
+        *at += 1;
+    };
+    let len = match next {
+        Next::Dist(len) => {
+            // The literals before the length are there already.
+            let entry = list[*at] as u32;
+            if entry < RARE && entry >> 24 & 3 > 0 {
+                list[*at] = literals(entry);
+                *at += 1;
+            }
+            len
+        }
+        Next::Symbol => {
+            bits.refill();
+            let entry = tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
+            let used = entry & 0xff;
+            if entry < RARE && used <= bits.count() {
+                bits.consume(used);
+                if entry >> 24 & 3 > 0 {
+                    push(literals(entry));
+                }
+                match entry >> 26 {
+                    0 => return Some(true),
+                    len => len as usize,
+                }
+            } else {
+                match next_symbol(tables, bits.peek(), bits.count()).ok()? {
+                    (Litlen::Literal(literal), used) => {
+                        bits.consume(used);
+                        push(literals(1 << 24 | u32::from(literal) << 8));
+                        return Some(true);
+                    }
+                    (Litlen::EndOfBlock, used) => {
+                        bits.consume(used);
+                        return Some(false);
+                    }
+                    (Litlen::Length(base, extra), used) => {
+                        bits.consume(used);
+                        usize::from(base) + bits.take(extra.into())? as usize
+                    }
+                }
+            }
+        }
+    };
+    bits.refill();
+    let (dist, used) = next_dist(tables, bits).ok()?;
+    if used > bits.count() {
+        return None;
+    }
+    bits.consume(used);
+    list[*at] = a_match(len, dist);
+    *at += 1;
+    Some(true)
+}
+
+const _: () = assert!(WINDOW_LEN <= 0xffff);
