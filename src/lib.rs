@@ -10,7 +10,8 @@
 //! | [`io`] | files, pipes, maps, attributes, signals |
 //! | [`mod@format`] | the bytes around DEFLATE: gzip, BGZF, zlib, zip |
 //! | [`legacy`] | formats older than gzip: `.Z`, pack, SCO's LZH; reading only |
-//! | [`backend`] | DEFLATE itself: libdeflate, zlib-ng, Zopfli, stored blocks |
+//! | [`inflate`] | our DEFLATE decoder |
+//! | [`backend`] | DEFLATE by libraries, and what is simple: libdeflate, zlib-ng, Zopfli, stored blocks |
 //! | [`checksum`] | CRC-32, Adler-32 and their combination |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
 //!

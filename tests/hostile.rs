@@ -17,7 +17,7 @@ use rigz::plan::recipe::{Format, Recipe, Wanted};
 use support::data::{self, Numbers};
 use support::members::members;
 use support::run::{Finished, Running};
-use support::{Scratch, gzip, rigz};
+use support::{Scratch, assert_same, gzip, rigz};
 
 /// How closely rigz and gzip have to agree on damaged input, besides the exit status.
 #[derive(Clone, Copy, PartialEq)]
@@ -649,5 +649,62 @@ fn a_system_without_room_for_threads_is_no_reason_to_crash() {
             code => code == Some(1) && !finished.err_text().contains("panicked"),
         };
         assert!(is_fine, "{args}: {finished:?}");
+    }
+}
+
+/// What a run with so many threads gives: status, data, messages.
+fn decoded(dir: &Scratch, threads: &str) -> (Option<i32>, Vec<u8>, String) {
+    let run = dir.rigz(["-dc", threads, "x.gz"]).finish();
+    let said = run.err_text();
+    (run.status.code(), run.out, said)
+}
+
+/// A long member in which all kinds of blocks take turns: text, random bytes, zeros, and text again.
+fn long_member() -> (Vec<u8>, Vec<u8>) {
+    let parts =
+        [data::text(3_000_000), data::random(3_000_000, 1), vec![0; 30_000_000], data::text(5_000_000)];
+    let data = parts.concat();
+    let packed = gzip(&data);
+    (data, packed)
+}
+
+#[test]
+fn a_long_member_decodes_to_the_same_on_any_number_of_threads() {
+    let (data, packed) = long_member();
+    let dir = Scratch::with_file("x.gz", &[&packed[..], &packed, b"tail"].concat());
+    let expected = [&data[..], &data].concat();
+    for threads in ["-p1", "-p2", "-p3", "-p8"] {
+        let (status, out, said) = decoded(&dir, threads);
+        assert_same(&out, &expected, threads);
+        assert_eq!((status, &*said), (Some(2), "\nrigz: x.gz: decompression OK, trailing garbage ignored\n"));
+        dir.rigz(["-t", threads, "x.gz"]).status(2).stdout("");
+    }
+}
+
+#[test]
+fn damage_in_a_long_member_shows_the_same_on_any_number_of_threads() {
+    let (data, packed) = long_member();
+    let mut seed = 99u64;
+    for turn in 0..16 {
+        let mut damaged = packed.clone();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = 20 + (seed >> 33) as usize % (packed.len() - 20);
+        if turn % 4 == 0 {
+            damaged.truncate(at);
+        } else {
+            damaged[at] ^= 1 << (turn % 8);
+        }
+        let dir = Scratch::with_file("x.gz", &damaged);
+        let alone = decoded(&dir, "-p1");
+        assert_eq!(alone.0, Some(1), "bit {turn} of byte {at}");
+        // Up to the damage, and there is no damage in the first bytes.
+        assert!(!alone.1.is_empty() && data[..1000].starts_with(&alone.1[..alone.1.len().min(1000)]));
+        for threads in ["-p2", "-p4"] {
+            let together = decoded(&dir, threads);
+            assert_same(&together.1, &alone.1, &format!("{threads}, byte {at}"));
+            assert_eq!((together.0, together.2), (alone.0, alone.2.clone()), "{threads}, byte {at}");
+        }
+        dir.rigz(["-d", "-p2", "x.gz"]).status(1);
+        assert_eq!(dir.names(), ["x.gz"]);
     }
 }

@@ -14,6 +14,9 @@ pub(super) static INPUT: Pool = Pool::new();
 /// Results on their way to the writer.
 pub(super) static OUTPUT: Pool = Pool::new();
 
+/// Decoded data on their way out, in buffers of one length.
+pub(super) static DECODED: Pool = Pool::new();
+
 /// A stack of spare buffers.
 pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
 

@@ -26,6 +26,11 @@ pub mod table;
 pub use careful::{Decoder, Step, Stop, Work, decode_two};
 pub use find::find;
 
+/// Whether this machine has the loops without which this decoder is slower than others.
+pub fn has_loops() -> bool {
+    fast::Machine::detect().is_some()
+}
+
 /// How far a match can reach back, in bytes (RFC 1951 §2).
 pub const WINDOW_LEN: usize = 32 << 10;
 /// The longest match, in bytes (RFC 1951 §3.2.5).

@@ -55,6 +55,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// All bytes to come, if they are in memory.
+    pub fn slice(&self) -> Option<&'a [u8]> {
+        match &self.kind {
+            Kind::Slice { bytes, at } => Some(&bytes[*at..]),
+            Kind::Stream { .. } => None,
+        }
+    }
+
     /// How many bytes have been consumed.
     pub fn pos(&self) -> u64 {
         self.pos

@@ -1,32 +1,24 @@
 //! One DEFLATE stream, decoded by one thread, with its checksum.
 //!
-//! Most streams that come together, and most that are alone, fit a buffer: such a stream is
-//! decoded in one call by libdeflate, which is the fastest way but all or nothing. Everything else
-//! is streamed through zlib-ng from buffer to buffer, for any size and any cutting of the input;
-//! also what a whole attempt cannot finish (too long, damaged, cut off), which yields the good
-//! prefix before damage.
+//! A long stream at hand as a whole is decoded by several threads if there are any
+//! ([`super::speculative`]); everything else from buffer to buffer, for any size and any cutting of
+//! the input. Machines for which our decoder has no fast loops are better off with zlib-ng.
 //!
-//! Memory: the buffers of [`super::sink`] and of the input, and zlib-ng's state (about 50 KiB),
+//! Memory: the buffers of [`super::sink`] and of the input, and the decoder's state (about 20 KiB),
 //! whatever the stream's size.
 
 use std::cell::RefCell;
 
 use super::sink::Output;
-use crate::backend::libdeflate::{self, Inflated};
-use crate::backend::zlib_ng::{Decoder, Stop};
+use super::speculative;
+use crate::backend::zlib_ng;
 use crate::checksum::Running;
 use crate::error::Error;
+use crate::inflate::{Decoder, Stop, has_loops};
 use crate::io::input::Input;
 
-/// The longest output for which a whole decode is tried on the strength of a length that the
-/// input claims.
-pub(super) const MAX_WHOLE_LEN: usize = 1 << 20;
-
-/// With less of a stream than this at hand, a whole decode that fails is tried again with more.
-const FEW_BYTES: usize = 64 << 10;
-
 thread_local! {
-    static DECODER: RefCell<Option<Decoder>> = const { RefCell::new(None) };
+    static DECODER: RefCell<Option<Box<Decoder>>> = const { RefCell::new(None) };
 }
 
 /// What a stream amounts to.
@@ -37,76 +29,119 @@ pub(super) struct Data {
     pub(super) sum: u32,
 }
 
-/// Decodes the stream at the front of `input`, from an empty `sum`. A whole decode is tried if
-/// there is a `likely_len` for the data, which need not be true (0: they fit a buffer).
+/// Decodes the stream at the front of `input`, from an empty `sum`. What was decoded before an error
+/// is in the output.
 pub(super) fn inflate(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
     mut sum: Running,
-    likely_len: Option<usize>,
 ) -> Result<Data, Error> {
-    let whole = match likely_len {
-        Some(len) => whole(input, output, &mut sum, len)?,
-        None => None,
-    };
-    let len = match whole {
-        Some(len) => len,
-        None => DECODER.with_borrow_mut(|cached| {
-            let decoder = cached.get_or_insert_with(Decoder::new);
-            decoder.reset();
-            streamed(input, output, &mut sum, decoder)
-        })?,
-    };
-    Ok(Data { len, sum: sum.sum() })
+    output.begin();
+    if !has_loops() {
+        let len = by_library(input, output, &mut sum)?;
+        return Ok(Data { len, sum: sum.sum() });
+    }
+    DECODER.with_borrow_mut(|cached| {
+        let decoder = cached.get_or_insert_with(|| Box::new(Decoder::new()));
+        decoder.reset();
+        let threads = output.threads.get();
+        let len = match input.slice() {
+            Some(bytes) if threads > 1 && bytes.len() >= speculative::MIN_LEN => {
+                let mut len = 0;
+                let used = speculative::inflate(bytes, output, threads, decoder, &mut sum, &mut len)?;
+                input.consume(used);
+                len
+            }
+            _ => in_order(input, output, decoder, &mut sum)?,
+        };
+        Ok(Data { len, sum: sum.sum() })
+    })
 }
 
-/// Decodes in one call and returns the data's length; `None` if the stream has to be streamed.
-fn whole(
+/// Decodes from buffer to buffer and returns the data's length.
+fn in_order(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
+    decoder: &mut Decoder,
     sum: &mut Running,
-    likely_len: usize,
-) -> Result<Option<u64>, Error> {
-    output.buf.reserve(likely_len.min(MAX_WHOLE_LEN));
+) -> Result<u64, Error> {
+    let mut len = 0;
     loop {
-        let start = output.buf.len();
-        match libdeflate::inflate(input.peek(), &mut output.buf) {
-            Inflated::Done { consumed } => {
-                input.consume(consumed);
-                sum.update(&output.buf[start..]);
-                return Ok(Some((output.buf.len() - start) as u64));
+        let start = output.pos;
+        let step = decoder.decode(input.peek(), &mut output.buf, start);
+        input.consume(step.consumed);
+        output.pos = step.out_pos;
+        sum.update(&output.buf[start..output.pos]);
+        len += (output.pos - start) as u64;
+        match step.stop {
+            Stop::End => return Ok(len),
+            Stop::Violated => return Err(Error::Violated),
+            Stop::NeedsRoom => output.hand_over()?,
+            Stop::NeedsInput | Stop::Block | Stop::Paused => {
+                if !input.fill().map_err(Error::Read)? {
+                    return Err(Error::UnexpectedEof);
+                }
             }
-            Inflated::OutOfSpace if start > 0 => output.hand_over()?,
-            Inflated::Bad if input.peek().len() < FEW_BYTES && !input.is_whole() => {
-                input.fill().map_err(Error::Read)?;
-            }
-            Inflated::OutOfSpace | Inflated::Bad => return Ok(None),
         }
     }
 }
 
-/// Decodes from buffer to buffer and returns the data's length.
-fn streamed(
-    input: &mut Input<'_>,
-    output: &mut Output<'_, '_>,
-    sum: &mut Running,
-    decoder: &mut Decoder,
-) -> Result<u64, Error> {
-    let mut len = 0;
+/// As [`in_order`], by zlib-ng.
+fn by_library(input: &mut Input<'_>, output: &mut Output<'_, '_>, sum: &mut Running) -> Result<u64, Error> {
+    const PIECE_LEN: usize = 64 << 10;
+    let (mut decoder, mut piece, mut len) = (zlib_ng::Decoder::new(), Vec::with_capacity(PIECE_LEN), 0);
     loop {
         if input.peek().is_empty() && !input.fill().map_err(Error::Read)? {
             return Err(Error::UnexpectedEof);
         }
-        let start = output.buf.len();
-        let step = decoder.decode(input.peek(), &mut output.buf);
+        piece.clear();
+        let step = decoder.decode(input.peek(), &mut piece);
         input.consume(step.consumed);
-        sum.update(&output.buf[start..]);
-        len += (output.buf.len() - start) as u64;
+        sum.update(&piece);
+        output.put(&piece)?;
+        len += piece.len() as u64;
         match step.stop {
-            Stop::End => return Ok(len),
-            Stop::Violated => return Err(Error::Violated),
-            Stop::Pause if output.buf.len() == output.buf.capacity() => output.hand_over()?,
-            Stop::Pause => {}
+            zlib_ng::Stop::End => return Ok(len),
+            zlib_ng::Stop::Violated => return Err(Error::Violated),
+            zlib_ng::Stop::Pause => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sink::with_output;
+    use super::*;
+    use crate::backend::libdeflate;
+    use crate::checksum::Kind;
+    use crate::engine::Threads;
+
+    type Decode = dyn Fn(&mut Input<'_>, &mut Output<'_, '_>, &mut Running) -> Result<u64, Error>;
+
+    /// Result, data and checksum of `packed` by `decode`.
+    fn outcome(packed: &[u8], decode: &Decode) -> (String, Vec<u8>, u32) {
+        let (mut out, mut sum) = (Vec::new(), Running::new(Kind::Crc32));
+        let threads = Threads::new(Some(1));
+        let result = with_output(Some(&mut out), &threads, |output| {
+            output.begin();
+            let result = decode(&mut Input::from_slice(packed), output, &mut sum);
+            Ok(format!("{result:?}"))
+        });
+        (result.unwrap(), out, sum.sum())
+    }
+
+    #[test]
+    fn the_library_and_our_decoder_are_interchangeable() {
+        let data: Vec<u8> = (0..900_000u32).map(|i| (i % 251 * (i >> 12)) as u8).collect();
+        let mut packed = Vec::new();
+        libdeflate::encode(6, &data, &mut packed);
+        let ours = |input: &mut Input<'_>, output: &mut Output<'_, '_>, sum: &mut Running| {
+            in_order(input, output, &mut Decoder::portable(), sum)
+        };
+        for (cut, damage) in [(packed.len(), 0), (packed.len() - 5, 0), (packed.len(), 0x10)] {
+            let mut packed = packed[..cut].to_vec();
+            packed[cut / 2] ^= damage;
+            assert!(outcome(&packed, &ours) == outcome(&packed, &by_library), "{cut}, {damage}");
         }
     }
 }

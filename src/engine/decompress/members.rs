@@ -11,9 +11,10 @@
 //! expand to.
 //!
 //! Memory: at most `2 * threads + 2` groups exist (the bound of `ordered`), each with at most
-//! `GROUP_LEN + MAX_MEMBER_LEN` of output and, for streams, as much of input; the usual group has
-//! `GROUP_LEN`.
+//! `GROUP_LEN + 2 * MAX_MEMBER_LEN` of output and, for streams, as much of input; the usual group has
+//! `GROUP_LEN`, or two members.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +25,11 @@ use crate::checksum::crc32;
 use crate::engine::{Threads, ordered, pool};
 use crate::error::Error;
 use crate::format::gzip::{TRAILER_LEN, Trailer};
+use crate::inflate::{Decoder, Step, Stop, Work, decode_two, has_loops};
 use crate::io::input::{Bytes, Input};
 
-/// A group is closed as soon as it decodes to this much: enough work to hide the hand-over.
+/// A group of two members or more is closed as soon as it decodes to this much: enough work to hide
+/// the hand-over, and something for both lanes.
 const GROUP_LEN: usize = 512 << 10;
 /// Members longer than this, packed or not, are left to the serial route. rigz writes no longer
 /// ones unless told to.
@@ -64,9 +67,9 @@ pub(super) fn run<'a>(
             totals.begin_part(Method::Deflated, member.header_len + TRAILER_LEN, member.mtime);
         }
         totals.crc = decoded.crc;
-        totals.written += decoded.out.len() as u64;
+        totals.written += decoded.out_len as u64;
         if let Some(out) = &mut out {
-            out.write_all(&decoded.out).map_err(Error::Write)?;
+            out.write_all(&decoded.out[..decoded.out_len]).map_err(Error::Write)?;
         }
         pool::OUTPUT.put(decoded.out);
         if let Bytes::Owned(buf) = decoded.packed {
@@ -98,7 +101,7 @@ struct Member {
 /// no absurd promise; `None` if there are none.
 fn next_group<'a>(input: &mut Input<'a>) -> Result<Option<Group<'a>>, Error> {
     let (mut members, mut len, mut out_len) = (Vec::new(), 0, 0);
-    while out_len < GROUP_LEN && len < MAX_MEMBER_LEN {
+    while members.len() < 2 || (out_len < GROUP_LEN && len < MAX_MEMBER_LEN) {
         match next_member(input, len) {
             Ok(Some(member)) => {
                 len = member.deflate.end + TRAILER_LEN;
@@ -145,23 +148,154 @@ fn next_member(input: &mut Input<'_>, offset: usize) -> Result<Option<Member>, E
 struct Decoded<'a> {
     packed: Bytes<'a>,
     members: Vec<Member>,
+    /// Begins with the output.
     out: Vec<u8>,
+    out_len: usize,
     crc: Option<u32>,
 }
 
+/// What a decoder may want behind its output.
+const SLACK: usize = 1 << 10;
+
+thread_local! {
+    static DECODERS: RefCell<Option<Box<[Decoder; 2]>>> = const { RefCell::new(None) };
+}
+
 fn decode(group: Group<'_>) -> Decoded<'_> {
-    let mut out = pool::OUTPUT.take_empty();
-    out.reserve(group.out_len);
-    let mut crc = None;
-    for Member { deflate, trailer, .. } in &group.members {
+    let Group { packed, members, out_len } = group;
+    let mut out = pool::OUTPUT.take();
+    let decode = if has_loops() { side_by_side } else { by_library };
+    let is_whole = decode(&packed, &members, out_len, &mut out);
+    let crc = members.last().filter(|_| is_whole).map(|last| last.trailer.crc);
+    Decoded { packed, members, out, out_len, crc }
+}
+
+/// Decodes `members` of `packed` to the front of `out`, `out_len` bytes together, by libdeflate; false
+/// if one is not what it says.
+fn by_library(packed: &[u8], members: &[Member], out_len: usize, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    out.reserve(out_len);
+    members.iter().all(|Member { deflate, trailer, .. }| {
         let start = out.len();
-        let inflated = libdeflate::inflate(&group.packed[deflate.clone()], &mut out);
-        let actual = Trailer::new(crc32(&out[start..]), (out.len() - start) as u64);
-        if inflated != (Inflated::Done { consumed: deflate.len() }) || *trailer != actual {
-            crc = None;
-            break;
-        }
-        crc = Some(trailer.crc);
+        let inflated = libdeflate::inflate(&packed[deflate.clone()], out);
+        inflated == (Inflated::Done { consumed: deflate.len() })
+            && *trailer == Trailer::new(crc32(&out[start..]), (out.len() - start) as u64)
+    })
+}
+
+/// The same by our decoder, two members at a time.
+fn side_by_side(packed: &[u8], members: &[Member], out_len: usize, out: &mut Vec<u8>) -> bool {
+    if out.len() < out_len + SLACK {
+        out.resize(out_len + SLACK, 0);
     }
-    Decoded { packed: group.packed, members: group.members, out, crc }
+    // Two lanes side by side, with about the same to do.
+    let (mut first_len, mut count) = (0, 0);
+    while count < members.len() && 2 * first_len + members[count].trailer.len as usize <= out_len {
+        first_len += members[count].trailer.len as usize;
+        count += 1;
+    }
+    DECODERS.with_borrow_mut(|cached| {
+        let decoders = cached.get_or_insert_with(|| Box::new([Decoder::new(), Decoder::new()]));
+        let [first, second] = decoders.each_mut();
+        let (first_out, second_out) = out.split_at_mut(first_len);
+        let (first_members, second_members) = members.split_at(count);
+        let lane = |members, decoder, out| Lane { packed, members, decoder, out, start: 0, pos: 0, at: 0 };
+        let mut lanes = [lane(first_members, first, first_out), lane(second_members, second, second_out)];
+        run_lanes(&mut lanes)
+    })
+}
+
+/// Members to be decoded one after the other.
+struct Lane<'a> {
+    packed: &'a [u8],
+    /// Those that are not done.
+    members: &'a [Member],
+    decoder: &'a mut Decoder,
+    out: &'a mut [u8],
+    /// Where the output of the first one begins, and how far it has come.
+    start: usize,
+    pos: usize,
+    /// How much of its input is used.
+    at: usize,
+}
+
+impl Lane<'_> {
+    /// Takes over a step; false if the member is not what it says.
+    fn advance(&mut self, step: Step) -> bool {
+        self.at += step.consumed;
+        self.pos = step.out_pos;
+        let member = &self.members[0];
+        match step.stop {
+            Stop::Paused => true,
+            Stop::End => {
+                let data = &self.out[self.start..self.pos];
+                let is_right = self.at == member.deflate.len()
+                    && member.trailer == Trailer::new(crc32(data), data.len() as u64);
+                (self.members, self.start, self.at) = (&self.members[1..], self.pos, 0);
+                self.decoder.reset();
+                is_right
+            }
+            Stop::NeedsInput | Stop::NeedsRoom | Stop::Block | Stop::Violated => false,
+        }
+    }
+}
+
+/// Decodes all members of both lanes; false if one is not what it says.
+fn run_lanes(lanes: &mut [Lane<'_>; 2]) -> bool {
+    for lane in &mut *lanes {
+        lane.decoder.reset();
+    }
+    while lanes.iter().all(|lane| !lane.members.is_empty()) {
+        let works = lanes.each_mut().map(|lane| Work {
+            input: &lane.packed[lane.members[0].deflate.clone()][lane.at..],
+            decoder: lane.decoder,
+            out: lane.out,
+            out_pos: lane.pos,
+        });
+        let [first, second] = decode_two(works);
+        if !(lanes[0].advance(first) && lanes[1].advance(second)) {
+            return false;
+        }
+    }
+    for lane in lanes {
+        while !lane.members.is_empty() {
+            let input = &lane.packed[lane.members[0].deflate.clone()][lane.at..];
+            let step = lane.decoder.decode(input, lane.out, lane.pos);
+            if !lane.advance(step) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_and_two_lanes_are_interchangeable() {
+        let (mut packed, mut members, mut data) = (Vec::new(), Vec::new(), Vec::new());
+        for len in [0, 1, 70_000, 3, 500_000, 65_280, 65_280, 12] {
+            let start = (packed.len(), data.len());
+            data.extend((0..len as u32).map(|i| (i % 251 * (i >> 9)) as u8));
+            libdeflate::encode(6, &data[start.1..], &mut packed);
+            let trailer = Trailer::new(crc32(&data[start.1..]), len as u64);
+            members.push(Member { deflate: start.0..packed.len(), trailer, header_len: 0, mtime: 0 });
+        }
+        for decode in [by_library, side_by_side] {
+            for count in 1..=members.len() {
+                let out_len = members[..count].iter().map(|member| member.trailer.len as usize).sum();
+                let mut out = vec![1; 10];
+                assert!(decode(&packed, &members[..count], out_len, &mut out));
+                assert!(out[..out_len] == data[..out_len], "{count}");
+            }
+            for at in [0, 2, 4, 7] {
+                let mut damaged = packed.clone();
+                let Range { start, end } = members[at].deflate.clone();
+                damaged[(start + end) / 2] ^= 8;
+                assert!(!decode(&damaged, &members, data.len(), &mut Vec::new()), "{at}");
+            }
+        }
+    }
 }

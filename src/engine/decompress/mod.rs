@@ -19,6 +19,7 @@ mod members;
 mod old;
 mod serial;
 mod sink;
+mod speculative;
 mod zip;
 mod zlib;
 

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::inflate::{MAX_WHOLE_LEN, inflate};
-use super::sink::{self, Output, with_output};
+use super::inflate::inflate;
+use super::sink::{Output, with_output};
 use super::{Format, GzipHeader, Method, Next, Totals, long_header, next, peek_header};
 use crate::checksum::{Kind, Running};
 use crate::engine::Threads;
@@ -29,11 +29,8 @@ pub(super) fn run<'env>(
     totals: &mut Totals,
 ) -> Result<Next, Error> {
     with_output(out, threads, |output| {
-        // Whether the last member fitted a buffer, so that the next one probably does too.
-        let mut expects_small = false;
         loop {
-            let len = member(input, output, expects_small, totals)?;
-            expects_small = len <= sink::BUF_LEN as u64;
+            member(input, output, totals)?;
             match next(input, leaves.tail)? {
                 Next::Part(Format::Gzip) => {}
                 other => return Ok(other),
@@ -45,13 +42,8 @@ pub(super) fn run<'env>(
     })
 }
 
-/// Decodes the member at the front and checks its trailer; returns the length of its data.
-fn member(
-    input: &mut Input<'_>,
-    output: &mut Output<'_, '_>,
-    expects_small: bool,
-    totals: &mut Totals,
-) -> Result<u64, Error> {
+/// Decodes the member at the front and checks its trailer.
+fn member(input: &mut Input<'_>, output: &mut Output<'_, '_>, totals: &mut Totals) -> Result<(), Error> {
     let (mtime, header_len) = match peek_header(input, 0)? {
         GzipHeader::Whole(header) => {
             input.consume(header.len);
@@ -60,23 +52,14 @@ fn member(
         GzipHeader::Long(header) => (header.mtime, long_header::skip(input)?),
     };
     totals.begin_part(Method::Deflated, header_len + TRAILER_LEN, mtime);
-    let likely_len = likely_len(input).or(expects_small.then_some(0));
-    let data = inflate(input, output, Running::new(Kind::Crc32), likely_len)?;
+    let data = inflate(input, output, Running::new(Kind::Crc32))?;
     let trailer = input.peek_at_least(TRAILER_LEN).map_err(Error::Read)?;
     let trailer = Trailer::read(trailer).ok_or(Error::UnexpectedEof)?;
     input.consume(TRAILER_LEN);
     trailer.verify(Trailer::new(data.sum, data.len))?;
     totals.crc = Some(data.sum);
     totals.written += data.len;
-    Ok(data.len)
-}
-
-/// The length that the last trailer of the input promises, if that can be seen and is short.
-fn likely_len(input: &Input<'_>) -> Option<usize> {
-    let bytes = input.peek();
-    let trailer = bytes.len().checked_sub(TRAILER_LEN).filter(|_| input.is_whole())?;
-    let len = Trailer::read(&bytes[trailer..])?.len as usize;
-    (len <= MAX_WHOLE_LEN).then_some(len)
+    Ok(())
 }
 
 fn says_len(input: &mut Input<'_>) -> bool {

@@ -6,11 +6,14 @@
 //! queue, one being filled, one being written.
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::engine::{Threads, pool};
 use crate::error::Error;
+use crate::inflate::WINDOW_LEN;
+use crate::inflate::commands::SLACK;
 
 /// What the decoder fills before it hands over. Small enough that the data are still in a cache
 /// when their checksum is made and when they are written.
@@ -19,11 +22,27 @@ pub(super) const BUF_LEN: usize = 256 << 10;
 /// Buffers waiting for the writer thread.
 const QUEUED: usize = 4;
 
+/// The length of a buffer: the window, what is new, and what decoders want to have behind that.
+const FULL_LEN: usize = WINDOW_LEN + BUF_LEN + SLACK;
+
 /// Decoded bytes on their way out.
 pub(super) struct Output<'scope, 'env> {
     sink: Sink<'scope, 'env>,
-    /// What the sink does not have yet. Decoders append to it until its capacity is used up.
+    /// What the sink has already, up to `sent`; what it is still to get, up to `pos`; and room.
     pub(super) buf: Vec<u8>,
+    sent: usize,
+    /// Where the window of the stream begins that is being decoded, as far as it is in `buf`.
+    pub(super) floor: usize,
+    /// Where the next byte goes.
+    pub(super) pos: usize,
+    /// How many threads the decoder may use.
+    pub(super) threads: &'env Threads,
+}
+
+/// A buffer with something in it for the sink.
+struct Filled {
+    buf: Vec<u8>,
+    range: Range<usize>,
 }
 
 /// Runs `decode` with the output `out` and `threads`. Everything that it gave is written when this
@@ -34,36 +53,49 @@ pub(super) fn with_output<'env, R>(
     decode: impl FnOnce(&mut Output<'_, 'env>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     match out {
-        None => run(Sink::Discard, decode),
-        Some(out) => thread::scope(|scope| run(Sink::Undecided(scope, out, threads), decode)),
+        None => run(Sink::Discard, threads, decode),
+        Some(out) => thread::scope(|scope| run(Sink::Undecided(scope, out, threads), threads, decode)),
     }
 }
 
 fn run<'scope, 'env, R>(
     sink: Sink<'scope, 'env>,
+    threads: &'env Threads,
     decode: impl FnOnce(&mut Output<'scope, 'env>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let mut output = Output { sink, buf: empty_buf() };
+    let mut output = Output { sink, buf: full_buf(), sent: 0, floor: 0, pos: 0, threads };
     let result = decode(&mut output);
-    let finished = output.sink.finish(output.buf);
+    let Output { sink, buf, sent, pos, .. } = output;
+    let finished = sink.finish(Filled { buf, range: sent..pos });
     result.and_then(|result| finished.map(|()| result))
 }
 
 impl Output<'_, '_> {
-    /// Gives the buffer to the sink and takes an empty one.
-    pub(super) fn hand_over(&mut self) -> Result<(), Error> {
-        self.buf = self.sink.put(std::mem::take(&mut self.buf))?;
-        Ok(())
+    /// A stream begins, which cannot look back at what is before it.
+    pub(super) fn begin(&mut self) {
+        self.floor = self.pos;
     }
 
-    /// Appends `bytes`.
+    /// Gives what is new to the sink and makes room. The window stays.
+    pub(super) fn hand_over(&mut self) -> Result<(), Error> {
+        let window = self.pos.saturating_sub(WINDOW_LEN).max(self.floor)..self.pos;
+        let mut next = full_buf();
+        next[..window.len()].copy_from_slice(&self.buf[window.clone()]);
+        let filled = Filled { buf: std::mem::replace(&mut self.buf, next), range: self.sent..self.pos };
+        (self.floor, self.pos, self.sent) = (0, window.len(), window.len());
+        self.sink.put(filled)
+    }
+
+    /// Appends `bytes`, which are no part of a stream that looks back.
     pub(super) fn put(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            if self.buf.len() == self.buf.capacity() {
+            self.begin();
+            if self.pos == self.buf.len() {
                 self.hand_over()?;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(self.buf.capacity() - self.buf.len()));
-            self.buf.extend_from_slice(now);
+            let (now, later) = bytes.split_at(bytes.len().min(self.buf.len() - self.pos));
+            self.buf[self.pos..self.pos + now.len()].copy_from_slice(now);
+            self.pos += now.len();
             bytes = later;
         }
         Ok(())
@@ -79,34 +111,31 @@ enum Sink<'scope, 'env> {
     /// Written at once by the decoder's thread.
     Direct(&'env mut (dyn Write + Send)),
     /// Written by a thread of its own.
-    Overlapped(SyncSender<Vec<u8>>, ScopedJoinHandle<'scope, Result<(), Error>>),
+    Overlapped(SyncSender<Filled>, ScopedJoinHandle<'scope, Result<(), Error>>),
     /// Its thread has ended.
     Closed,
 }
 
 impl<'env> Sink<'_, 'env> {
-    /// Takes a full buffer, behind which there will be more, and gives back an empty one.
-    fn put(&mut self, buf: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Takes a full buffer, behind which there will be more.
+    fn put(&mut self, filled: Filled) -> Result<(), Error> {
         self.decide();
         if let Sink::Overlapped(tx, _) = self {
-            return match tx.send(buf) {
-                Ok(()) => Ok(empty_buf()),
+            return match tx.send(filled) {
+                Ok(()) => Ok(()),
                 Err(_) => Err(self.close().expect_err("the writer stops early only for an error")),
             };
         }
-        self.write(&buf)?;
-        Ok(reuse(buf))
+        self.write(filled)
     }
 
     /// Takes the last bytes and returns when everything is written.
-    fn finish(mut self, buf: Vec<u8>) -> Result<(), Error> {
+    fn finish(mut self, filled: Filled) -> Result<(), Error> {
         if matches!(self, Sink::Overlapped(..)) {
-            self.put(buf)?;
+            self.put(filled)?;
             return self.close();
         }
-        self.write(&buf)?;
-        pool::OUTPUT.put(buf);
-        Ok(())
+        self.write(filled)
     }
 
     fn decide(&mut self) {
@@ -129,11 +158,12 @@ impl<'env> Sink<'_, 'env> {
         }
     }
 
-    fn write(&mut self, buf: &[u8]) -> Result<(), Error> {
-        match self {
-            Sink::Direct(out) | Sink::Undecided(_, out, _) => out.write_all(buf).map_err(Error::Write),
-            Sink::Discard | Sink::Overlapped(..) | Sink::Closed => Ok(()),
+    fn write(&mut self, Filled { buf, range }: Filled) -> Result<(), Error> {
+        if let Sink::Direct(out) | Sink::Undecided(_, out, _) = self {
+            out.write_all(&buf[range]).map_err(Error::Write)?;
         }
+        pool::DECODED.put(buf);
+        Ok(())
     }
 
     fn close(&mut self) -> Result<(), Error> {
@@ -147,21 +177,19 @@ impl<'env> Sink<'_, 'env> {
     }
 }
 
-fn write_all(bufs: &Receiver<Vec<u8>>, out: &mut dyn Write) -> Result<(), Error> {
-    for buf in bufs {
-        out.write_all(&buf).map_err(Error::Write)?;
-        pool::OUTPUT.put(buf);
+fn write_all(filled: &Receiver<Filled>, out: &mut dyn Write) -> Result<(), Error> {
+    for Filled { buf, range } in filled {
+        out.write_all(&buf[range]).map_err(Error::Write)?;
+        pool::DECODED.put(buf);
     }
     Ok(())
 }
 
-/// An empty buffer with room for [`BUF_LEN`] bytes or more.
-fn empty_buf() -> Vec<u8> {
-    reuse(pool::OUTPUT.take())
-}
-
-fn reuse(mut buf: Vec<u8>) -> Vec<u8> {
-    buf.clear();
-    buf.reserve(BUF_LEN);
+/// A buffer of [`FULL_LEN`] bytes of any content.
+fn full_buf() -> Vec<u8> {
+    let mut buf = pool::DECODED.take();
+    if buf.is_empty() {
+        buf = vec![0; FULL_LEN];
+    }
     buf
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use memchr::memmem;
 
-use super::inflate::{MAX_WHOLE_LEN, inflate};
+use super::inflate::inflate;
 use super::sink::{self, Output, with_output};
 use super::{Method, Next, Tail, Totals};
 use crate::checksum::{Kind, Running};
@@ -36,7 +36,7 @@ pub(super) fn run<'env>(
     let Sizes { packed_len, data_len, .. } = entry.sizes;
     with_output(out, threads, |output| {
         let actual = if !entry.is_stored {
-            inflated(input, output, &entry)?
+            inflated(input, output)?
         } else if packed_len != data_len {
             return Err(Error::ZipLengths);
         } else if entry.has_descriptor && data_len == 0 {
@@ -58,11 +58,9 @@ pub(super) fn run<'env>(
 }
 
 /// Decodes deflated data.
-fn inflated(input: &mut Input<'_>, output: &mut Output<'_, '_>, entry: &Entry) -> Result<Sizes, Error> {
+fn inflated(input: &mut Input<'_>, output: &mut Output<'_, '_>) -> Result<Sizes, Error> {
     let start = input.pos();
-    let likely_len = usize::try_from(entry.sizes.data_len).ok();
-    let likely_len = likely_len.filter(|len| *len <= MAX_WHOLE_LEN && !entry.has_descriptor);
-    let data = inflate(input, output, Running::new(Kind::Crc32), likely_len)?;
+    let data = inflate(input, output, Running::new(Kind::Crc32))?;
     Ok(Sizes { crc: data.sum, packed_len: input.pos() - start, data_len: data.len })
 }
 

@@ -20,7 +20,7 @@ pub(super) fn run<'env>(
     input.consume(HEADER_LEN);
     totals.begin_part(Method::Deflated, HEADER_LEN + TRAILER_LEN, 0);
     with_output(out, settings.threads, |output| {
-        let data = inflate(input, output, Running::new(Kind::Adler32), None)?;
+        let data = inflate(input, output, Running::new(Kind::Adler32))?;
         let bytes = input.peek_at_least(TRAILER_LEN).map_err(Error::Read)?;
         let adler = u32::from_be_bytes(*bytes.first_chunk().ok_or(Error::UnexpectedEof)?);
         input.consume(TRAILER_LEN);
