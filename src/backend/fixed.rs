@@ -109,9 +109,13 @@ mod tests {
                     let data: Vec<u8> = (0..len).map(|i| (offset + 3 * (i % period)) as u8).collect();
                     let mut packed = Vec::new();
                     encode(&data, &mut packed);
-                    let mut out = Vec::with_capacity(MAX_LEN);
+                    let mut out = vec![0; data.len()];
                     let consumed = packed.len();
-                    assert_eq!(inflate(&packed, &mut out), Inflated::Done { consumed }, "{len} {period}");
+                    assert_eq!(
+                        inflate(&packed, &mut out),
+                        Inflated::Done { consumed, produced: data.len() },
+                        "{len} {period}"
+                    );
                     assert_eq!(out, data, "{len} {period}");
                 }
             }

@@ -74,10 +74,12 @@ impl Drop for Compressor {
 /// How [`inflate`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inflated {
-    /// The stream ended after `consumed` bytes of input.
+    /// The whole stream was decoded.
     Done {
         /// Bytes of input that the stream takes up.
         consumed: usize,
+        /// Bytes of output.
+        produced: usize,
     },
     /// The output does not fit.
     OutOfSpace,
@@ -85,9 +87,9 @@ pub enum Inflated {
     Bad,
 }
 
-/// Decodes the DEFLATE stream at the start of `input` into the spare capacity of `out`.
-/// Appends to `out` only when the whole stream was decoded and fits.
-pub fn inflate(input: &[u8], out: &mut Vec<u8>) -> Inflated {
+/// Decodes the DEFLATE stream at the start of `input` to the start of `out`, all of which may be
+/// overwritten.
+pub fn inflate(input: &[u8], out: &mut [u8]) -> Inflated {
     DECOMPRESSOR.with_borrow_mut(|decompressor| {
         decompressor.get_or_insert_with(Decompressor::new).inflate(input, out)
     })
@@ -102,31 +104,26 @@ impl Decompressor {
         Decompressor(NonNull::new(raw).expect("out of memory"))
     }
 
-    fn inflate(&mut self, input: &[u8], out: &mut Vec<u8>) -> Inflated {
-        let spare = out.spare_capacity_mut();
+    fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Inflated {
         let (mut consumed, mut produced) = (0, 0);
         // SAFETY: `self.0` is a live decompressor used by no one else (`&mut self`); the input
         // pointer is good for reads of `input.len()` bytes; the output pointer is good for writes
-        // of `spare.len()` bytes, which libdeflate only writes and never reads before it wrote
-        // them; both results point to live variables.
+        // of `out.len()` bytes; both results point to live variables.
         let result = unsafe {
             sys::libdeflate_deflate_decompress_ex(
                 self.0.as_ptr(),
                 input.as_ptr().cast::<c_void>(),
                 input.len(),
-                spare.as_mut_ptr().cast::<c_void>(),
-                spare.len(),
+                out.as_mut_ptr().cast::<c_void>(),
+                out.len(),
                 &mut consumed,
                 &mut produced,
             )
         };
         match result {
             sys::libdeflate_result_LIBDEFLATE_SUCCESS => {
-                assert!(consumed <= input.len() && produced <= spare.len());
-                let len = out.len() + produced;
-                // SAFETY: on success the first `produced` bytes of the spare capacity are written.
-                unsafe { out.set_len(len) };
-                Inflated::Done { consumed }
+                assert!(consumed <= input.len() && produced <= out.len());
+                Inflated::Done { consumed, produced }
             }
             sys::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Inflated::OutOfSpace,
             _ => Inflated::Bad,
@@ -153,10 +150,10 @@ mod tests {
             encode(level, &data, &mut packed);
             let stream_len = packed.len() - 6;
             packed.extend_from_slice(b"what follows");
-            let mut out = Vec::with_capacity(data.len());
+            let mut out = vec![0; data.len()];
             assert_eq!(
                 inflate(&packed[6..], &mut out),
-                Inflated::Done { consumed: stream_len },
+                Inflated::Done { consumed: stream_len, produced: data.len() },
                 "level {level}"
             );
             assert!(out == data, "level {level}");
@@ -164,15 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn failures_leave_the_output_alone() {
+    fn failures_are_told_apart() {
         let mut packed = Vec::new();
         encode(6, &[7; 1000], &mut packed);
-        let mut out = Vec::with_capacity(999);
-        out.push(1);
+        let mut out = vec![0; 999];
         assert_eq!(inflate(&packed, &mut out), Inflated::OutOfSpace);
-        out.reserve(2000);
+        out.resize(1000, 0);
         assert_eq!(inflate(&packed[..packed.len() - 1], &mut out), Inflated::Bad);
         assert_eq!(inflate(&[], &mut out), Inflated::Bad);
-        assert_eq!(out, [1]);
     }
 }

@@ -1,6 +1,6 @@
 //! One DEFLATE stream, decoded by one thread, with its checksum.
 //!
-//! A long stream at hand as a whole is decoded by several threads if there are any
+//! A short stream at hand as a whole is left to libdeflate. A long stream at hand as a whole is decoded by several threads if there are any
 //! ([`super::speculative`]); everything else from buffer to buffer, for any size and any cutting of
 //! the input. Machines for which our decoder has no fast loops are better off with zlib-ng.
 //!
@@ -11,6 +11,7 @@ use std::cell::RefCell;
 
 use super::sink::Output;
 use super::speculative;
+use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
 use crate::checksum::Running;
 use crate::error::Error;
@@ -37,6 +38,9 @@ pub(super) fn inflate(
     mut sum: Running,
 ) -> Result<Data, Error> {
     output.begin();
+    if let Some(data) = short(input, output, &mut sum)? {
+        return Ok(data);
+    }
     if !has_loops() {
         let len = by_library(input, output, &mut sum)?;
         return Ok(Data { len, sum: sum.sum() });
@@ -44,11 +48,10 @@ pub(super) fn inflate(
     DECODER.with_borrow_mut(|cached| {
         let decoder = cached.get_or_insert_with(|| Box::new(Decoder::new()));
         decoder.reset();
-        let threads = output.threads.get();
         let len = match input.slice() {
-            Some(bytes) if threads > 1 && bytes.len() >= speculative::MIN_LEN => {
+            Some(bytes) if bytes.len() >= speculative::MIN_LEN && output.threads.get() > 1 => {
                 let mut len = 0;
-                let used = speculative::inflate(bytes, output, threads, decoder, &mut sum, &mut len)?;
+                let used = speculative::inflate(bytes, output, decoder, &mut sum, &mut len)?;
                 input.consume(used);
                 len
             }
@@ -56,6 +59,37 @@ pub(super) fn inflate(
         };
         Ok(Data { len, sum: sum.sum() })
     })
+}
+
+/// Streams up to this length have few blocks, and libdeflate is the fastest at making tables.
+const SHORT_LEN: usize = 16 << 10;
+
+/// Decodes a stream that is short and at hand as a whole, by libdeflate; `None`, and nothing is done,
+/// if it is not, or is damaged.
+fn short(
+    input: &mut Input<'_>,
+    output: &mut Output<'_, '_>,
+    sum: &mut Running,
+) -> Result<Option<Data>, Error> {
+    if !input.is_whole() || input.peek().len() > SHORT_LEN {
+        return Ok(None);
+    }
+    loop {
+        match libdeflate::inflate(input.peek(), &mut output.buf[output.pos..]) {
+            Inflated::Done { consumed, produced } => {
+                input.consume(consumed);
+                let end = output.pos + produced;
+                sum.update(&output.buf[output.pos..end]);
+                output.pos = end;
+                return Ok(Some(Data { len: produced as u64, sum: sum.sum() }));
+            }
+            // Another one may do.
+            Inflated::OutOfSpace if output.pos > 0 => {
+                output.hand_over()?;
+            }
+            Inflated::OutOfSpace | Inflated::Bad => return Ok(None),
+        }
+    }
 }
 
 /// Decodes from buffer to buffer and returns the data's length.

@@ -173,13 +173,14 @@ fn decode(group: Group<'_>) -> Decoded<'_> {
 /// Decodes `members` of `packed` to the front of `out`, `out_len` bytes together, by libdeflate; false
 /// if one is not what it says.
 fn by_library(packed: &[u8], members: &[Member], out_len: usize, out: &mut Vec<u8>) -> bool {
-    out.clear();
-    out.reserve(out_len);
+    out.resize(out.len().max(out_len), 0);
+    let mut pos = 0;
     members.iter().all(|Member { deflate, trailer, .. }| {
-        let start = out.len();
-        let inflated = libdeflate::inflate(&packed[deflate.clone()], out);
-        inflated == (Inflated::Done { consumed: deflate.len() })
-            && *trailer == Trailer::new(crc32(&out[start..]), (out.len() - start) as u64)
+        let data = &mut out[pos..pos + trailer.len as usize];
+        let (consumed, produced) = (deflate.len(), data.len());
+        pos += produced;
+        libdeflate::inflate(&packed[deflate.clone()], data) == (Inflated::Done { consumed, produced })
+            && *trailer == Trailer::new(crc32(data), produced as u64)
     })
 }
 

@@ -59,16 +59,16 @@ struct Found {
     scout: Scout,
 }
 
-/// Decodes the stream at the start of `bytes` on `threads` threads; returns its length in bytes of
+/// Decodes the stream at the start of `bytes` on the output's threads; returns its length in bytes of
 /// input. Adds its data to `sum`, and their number to `len`.
 pub(super) fn inflate(
     bytes: &[u8],
     out: &mut Output<'_, '_>,
-    threads: usize,
     decoder: &mut Decoder,
     sum: &mut Running,
     len: &mut u64,
 ) -> Result<usize, Error> {
+    let threads = out.threads.get();
     let mut executor = Executor { bytes, out, decoder, sum, len, pos: 0, end: None };
     let mut stretch_len = FIRST_STRETCH_LEN;
     while executor.end.is_none() && executor.bytes_left() >= MIN_LEN {
