@@ -11,7 +11,7 @@
 //! |---|---|
 //! | 8–23 | literals, first one lowest |
 //! | 24–25 | number of literals, 0 to 2 |
-//! | 32–47 | distance, or [`NONE`] where there is no match |
+//! | 32–47 | distance, or 64 where there is no match |
 //! | 48–63 | length, 3 to 258; 0: no match |
 //!
 //! The lower half is a litlen entry ([`super::table`]); the rest of it means nothing. A command of 0
