@@ -13,8 +13,8 @@
 //! worker     └──── 0 ────┘└── 1 ──────┘└─── 2 ────┘
 //! ```
 //!
-//! Memory: `ordered` bounds the pieces in work to `2 * threads + 2`, each with at most
-//! [`MAX_COMMANDS`] commands of 4 bytes.
+//! Memory: `ordered` bounds the pieces in work to twice `2 * threads + 2`, each with at most
+//! [`MAX_COMMANDS`] commands of 8 bytes: 24 MiB with two threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +29,9 @@ use crate::inflate::{Decoder, Stop, find};
 /// What a worker takes at a time, in bytes of input.
 const PIECE_LEN: usize = 256 << 10;
 /// Commands for which there is room; data that need more are decoded in order.
-const MAX_COMMANDS: usize = 1 << 20;
+const MAX_COMMANDS: usize = 1 << 18;
+/// How much input tells whether the data are compressible.
+const PROBE_LEN: u64 = 16 << 10;
 /// The shortest input that is worth starting threads.
 pub(super) const MIN_LEN: usize = 4 * PIECE_LEN;
 /// After so many pieces in a row that were of no use the stream is decoded in order for a stretch of
@@ -72,9 +74,13 @@ pub(super) fn inflate(
     let mut executor = Executor { bytes, out, decoder, sum, len, pos: 0, end: None };
     let mut stretch_len = FIRST_STRETCH_LEN;
     while executor.end.is_none() && executor.bytes_left() >= MIN_LEN {
-        speculate(&mut executor, threads)?;
-        executor.decode_to(executor.pos.saturating_add(8 * stretch_len))?;
-        stretch_len *= 2;
+        if executor.is_compressible()? {
+            speculate(&mut executor, threads)?;
+            executor.decode_to(executor.pos.saturating_add(8 * stretch_len))?;
+            stretch_len *= 2;
+        } else {
+            executor.decode_to(executor.pos + bit_of(1))?;
+        }
     }
     executor.decode_to(u64::MAX)?;
     executor.end.ok_or(Error::UnexpectedEof)
@@ -154,6 +160,14 @@ struct Executor<'e, 'scope, 'env> {
 impl Executor<'_, '_, '_> {
     fn bytes_left(&self) -> usize {
         self.bytes.len() - (self.pos / 8) as usize
+    }
+
+    /// Goes on a little and says whether that became longer. What did not is copied faster than it can
+    /// be looked through for blocks.
+    fn is_compressible(&mut self) -> Result<bool, Error> {
+        let (pos, len) = (self.pos, *self.len);
+        self.decode_to(pos + 8 * PROBE_LEN)?;
+        Ok(self.end.is_none() && 8 * (*self.len - len) > (self.pos - pos) * 9 / 8)
     }
 
     /// Goes on to the first block that begins at bit `boundary` or behind it, with what was `found`
