@@ -659,6 +659,13 @@ fn decoded(dir: &Scratch, threads: &str) -> (Option<i32>, Vec<u8>, String) {
     (run.status.code(), run.out, said)
 }
 
+/// The same from a pipe; the messages as if the input had the file's name.
+fn decoded_from_pipe(packed: &[u8], threads: &str) -> (Option<i32>, Vec<u8>, String) {
+    let run = Scratch::new().rigz(["-dc", threads]).stdin(packed).finish();
+    let said = run.err_text().replace("stdin", "x.gz");
+    (run.status.code(), run.out, said)
+}
+
 /// A long member in which all kinds of blocks take turns: text, random bytes, zeros, and text again.
 fn long_member() -> (Vec<u8>, Vec<u8>) {
     let parts =
@@ -678,6 +685,9 @@ fn a_long_member_decodes_to_the_same_on_any_number_of_threads() {
         assert_same(&out, &expected, threads);
         assert_eq!((status, &*said), (Some(2), "\nrigz: x.gz: decompression OK, trailing garbage ignored\n"));
         dir.rigz(["-t", threads, "x.gz"]).status(2).stdout("");
+        let piped = decoded_from_pipe(&dir.read("x.gz"), threads);
+        assert_same(&piped.1, &expected, threads);
+        assert_eq!((piped.0, piped.2), (status, said));
     }
 }
 
@@ -700,9 +710,10 @@ fn damage_in_a_long_member_shows_the_same_on_any_number_of_threads() {
         // Up to the damage, and there is no damage in the first bytes.
         assert!(!alone.1.is_empty() && data[..1000].starts_with(&alone.1[..alone.1.len().min(1000)]));
         for threads in ["-p2", "-p4"] {
-            let together = decoded(&dir, threads);
-            assert_same(&together.1, &alone.1, &format!("{threads}, byte {at}"));
-            assert_eq!((together.0, together.2), (alone.0, alone.2.clone()), "{threads}, byte {at}");
+            for together in [decoded(&dir, threads), decoded_from_pipe(&damaged, threads)] {
+                assert_same(&together.1, &alone.1, &format!("{threads}, byte {at}"));
+                assert_eq!((together.0, together.2), (alone.0, alone.2.clone()), "{threads}, byte {at}");
+            }
         }
         dir.rigz(["-d", "-p2", "x.gz"]).status(1);
         assert_eq!(dir.names(), ["x.gz"]);

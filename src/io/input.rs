@@ -13,8 +13,66 @@ pub struct Input<'a> {
 }
 
 enum Kind<'a> {
-    Slice { bytes: &'a [u8], at: usize },
-    Stream { reader: &'a mut dyn Read, buf: Vec<u8>, at: usize, end: usize, is_eof: bool },
+    Slice {
+        bytes: &'a [u8],
+        at: usize,
+    },
+    Stream {
+        reader: &'a mut (dyn Read + Send),
+        buf: Vec<u8>,
+        at: usize,
+        end: usize,
+        is_eof: bool,
+        ahead: Ahead,
+    },
+}
+
+/// What was read of a stream while those at hand were worked on.
+#[derive(Default)]
+struct Ahead {
+    buf: Vec<u8>,
+    /// How much of `buf` it is.
+    len: usize,
+    /// What reading came to behind that: the end, or a failure.
+    is_eof: bool,
+    error: Option<io::Error>,
+}
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.len == 0 && !self.is_eof && self.error.is_none()
+    }
+}
+
+/// Reads what follows the bytes at hand.
+pub struct ReadAhead<'r> {
+    reader: &'r mut (dyn Read + Send),
+    ahead: &'r mut Ahead,
+}
+
+impl ReadAhead<'_> {
+    /// Reads `len` bytes, or as many as there are, or have come when it `is_time` to stop.
+    pub fn read(self, len: usize, is_time: impl Fn() -> bool) {
+        let Ahead { buf, len: done, is_eof, error } = self.ahead;
+        buf.resize(len, 0);
+        while *done < len && !*is_eof && error.is_none() && !is_time() {
+            match read(self.reader, &mut buf[*done..]) {
+                Ok(0) => *is_eof = true,
+                Ok(len) => *done += len,
+                Err(e) => *error = Some(e),
+            }
+        }
+    }
+}
+
+/// Reads once.
+fn read(reader: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buf) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Bytes taken out of an input: part of a slice, or a copy.
@@ -43,8 +101,9 @@ impl<'a> Input<'a> {
     }
 
     /// Input from a stream.
-    pub fn from_reader(reader: &'a mut dyn Read) -> Input<'a> {
-        Input { kind: Kind::Stream { reader, buf: Vec::new(), at: 0, end: 0, is_eof: false }, pos: 0 }
+    pub fn from_reader(reader: &'a mut (dyn Read + Send)) -> Input<'a> {
+        let (buf, ahead) = (Vec::new(), Ahead::default());
+        Input { kind: Kind::Stream { reader, buf, at: 0, end: 0, is_eof: false, ahead }, pos: 0 }
     }
 
     /// The bytes at hand; empty only if [`fill`](Self::fill) is needed or the input has ended.
@@ -52,6 +111,18 @@ impl<'a> Input<'a> {
         match &self.kind {
             Kind::Slice { bytes, at } => &bytes[*at..],
             Kind::Stream { buf, at, end, .. } => &buf[*at..*end],
+        }
+    }
+
+    /// The bytes at hand, and who reads those behind them in the meantime, if there may be any that have
+    /// not been read ahead yet.
+    pub fn peek_and_read(&mut self) -> (&[u8], Option<ReadAhead<'_>>) {
+        match &mut self.kind {
+            Kind::Slice { bytes, at } => (&bytes[*at..], None),
+            Kind::Stream { reader, buf, at, end, is_eof, ahead } => {
+                let may_read = !*is_eof && ahead.is_empty();
+                (&buf[*at..*end], may_read.then_some(ReadAhead { reader: &mut **reader, ahead }))
+            }
         }
     }
 
@@ -123,11 +194,27 @@ impl<'a> Input<'a> {
 
     /// Reads more bytes behind those at hand, once; returns whether there were any.
     pub fn fill(&mut self) -> io::Result<bool> {
-        let Kind::Stream { reader, buf, at, end, is_eof } = &mut self.kind else {
+        let Kind::Stream { reader, buf, at, end, is_eof, ahead } = &mut self.kind else {
             return Ok(false);
         };
         if *is_eof {
             return Ok(false);
+        }
+        if ahead.len > 0 {
+            let len = std::mem::take(&mut ahead.len);
+            if *at == *end {
+                std::mem::swap(buf, &mut ahead.buf);
+                (*at, *end) = (0, len);
+            } else {
+                buf.truncate(*end);
+                buf.drain(..*at);
+                buf.extend_from_slice(&ahead.buf[..len]);
+                (*at, *end) = (0, buf.len());
+            }
+            return Ok(true);
+        }
+        if let Some(error) = ahead.error.take() {
+            return Err(error);
         }
         if *at == *end {
             (*at, *end) = (0, 0);
@@ -139,17 +226,10 @@ impl<'a> Input<'a> {
         if *end == buf.len() {
             buf.resize((2 * buf.len()).max(STREAM_BUF_LEN), 0);
         }
-        loop {
-            match reader.read(&mut buf[*end..]) {
-                Ok(len) => {
-                    *end += len;
-                    *is_eof = len == 0;
-                    return Ok(len > 0);
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
+        let len = if std::mem::take(&mut ahead.is_eof) { 0 } else { read(*reader, &mut buf[*end..])? };
+        *end += len;
+        *is_eof = len == 0;
+        Ok(len > 0)
     }
 
     /// Reads until at least `len` bytes are at hand or the input ends; returns the bytes at hand.
@@ -189,6 +269,10 @@ mod tests {
                 let len = len.min(seen.len());
                 let taken = input.take(len, Vec::new);
                 assert!(data[at..].starts_with(&taken));
+                if let (at_hand, Some(ahead)) = input.peek_and_read() {
+                    assert!(data[at + len..].starts_with(at_hand));
+                    ahead.read(len % 1000, || false);
+                }
                 if len > 10 {
                     let rest = input.take(input.peek().len(), Vec::new);
                     input.give_back(&[taken, rest]);

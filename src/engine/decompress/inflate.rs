@@ -1,20 +1,25 @@
-//! One DEFLATE stream, decoded by one thread, with its checksum.
+//! One DEFLATE stream with its checksum.
 //!
-//! A short stream at hand as a whole is left to libdeflate. A long stream at hand as a whole is decoded by several threads if there are any
-//! ([`super::speculative`]); everything else from buffer to buffer, for any size and any cutting of
-//! the input. Machines for which our decoder has no fast loops are better off with zlib-ng.
+//! A short stream at hand as a whole is left to libdeflate. A long stream is decoded by several threads,
+//! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; everything
+//! else from buffer to buffer, for any size and any cutting of the input. Machines for which our
+//! decoder has no fast loops are better off with zlib-ng.
 //!
-//! Memory: the buffers of [`super::sink`] and of the input, and the decoder's state (about 20 KiB),
-//! whatever the stream's size.
+//! Memory: the buffers of [`super::sink`], the decoder's state (about 20 KiB) and the input's buffers, which
+//! hold at most three times [`BATCH_LEN`] where threads share the work, and else 256 KiB, whatever the
+//! stream's size.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::sink::Output;
-use super::speculative;
+use super::speculative::{self, Patience};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
 use crate::checksum::Running;
 use crate::error::Error;
+use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Why};
 use crate::inflate::{Decoder, Stop, has_loops};
 use crate::io::input::Input;
 
@@ -47,16 +52,7 @@ pub(super) fn inflate(
     }
     DECODER.with_borrow_mut(|cached| {
         let decoder = cached.get_or_insert_with(|| Box::new(Decoder::new()));
-        decoder.reset();
-        let len = match input.slice() {
-            Some(bytes) if bytes.len() >= speculative::MIN_LEN && output.threads.get() > 1 => {
-                let mut len = 0;
-                let used = speculative::inflate(bytes, output, decoder, &mut sum, &mut len)?;
-                input.consume(used);
-                len
-            }
-            _ => in_order(input, output, decoder, &mut sum)?,
-        };
+        let len = by_us(input, output, decoder, &mut sum)?;
         Ok(Data { len, sum: sum.sum() })
     })
 }
@@ -92,35 +88,181 @@ fn short(
     }
 }
 
-/// Decodes from buffer to buffer and returns the data's length.
-fn in_order(
+/// What threads share at a time of a stream that is not in memory, in bytes: no more than this, and no
+/// more than was read in the meantime, but for a slow writer's sake not less than the shortest input
+/// that is worth it.
+const BATCH_LEN: usize = 4 << 20;
+
+/// Decodes to the end of the stream and returns its data's length.
+fn by_us(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
     decoder: &mut Decoder,
     sum: &mut Running,
 ) -> Result<u64, Error> {
-    let mut len = 0;
+    let (mut stream, mut patience) = (Stream::new(output, decoder, sum), Patience::default());
+    let mut used = 0;
     loop {
-        let start = output.pos;
-        let step = decoder.decode(input.peek(), &mut output.buf, start);
-        input.consume(step.consumed);
-        output.pos = step.out_pos;
-        sum.update(&output.buf[start..output.pos]);
-        len += (output.pos - start) as u64;
-        match step.stop {
-            Stop::End => return Ok(len),
-            Stop::Violated => return Err(Error::Violated),
-            Stop::NeedsRoom => output.hand_over()?,
-            Stop::NeedsInput | Stop::Block | Stop::Paused => {
-                if !input.fill().map_err(Error::Read)? {
-                    return Err(Error::UnexpectedEof);
+        let at_hand = if input.is_whole() { input.peek().len() } else { 0 };
+        let is_long = used + at_hand >= speculative::MIN_LEN;
+        let consumed = if is_long && stream.out.threads.get() > 1 {
+            input.peek_at_least(speculative::MIN_LEN).map_err(Error::Read)?;
+            let (bytes, ahead) = input.peek_and_read();
+            let is_done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                if let Some(ahead) = ahead {
+                    let read = || ahead.read(BATCH_LEN, || is_done.load(Ordering::Relaxed));
+                    // What is not read now is read later.
+                    let _ = thread::Builder::new().spawn_scoped(scope, read);
                 }
-            }
+                let result = speculative::go_on(&mut stream, bytes, &mut patience);
+                is_done.store(true, Ordering::Relaxed);
+                result
+            })?;
+            stream.leave(bytes)
+        } else {
+            let bytes = input.peek();
+            stream.decode_to(bytes, u64::MAX)?;
+            stream.leave(bytes)
+        };
+        input.consume(consumed);
+        used += consumed;
+        if stream.is_at_end() {
+            return Ok(stream.len);
+        }
+        if !input.fill().map_err(Error::Read)? {
+            return Err(Error::UnexpectedEof);
         }
     }
 }
 
-/// As [`in_order`], by zlib-ng.
+/// A stream on its way from input to output. Positions are bits of the input at hand, which every method
+/// is given again.
+pub(super) struct Stream<'s, 'scope, 'env> {
+    pub(super) out: &'s mut Output<'scope, 'env>,
+    decoder: &'s mut Decoder,
+    sum: &'s mut Running,
+    /// Bytes decoded.
+    pub(super) len: u64,
+    /// Everything before this bit is decoded.
+    pub(super) pos: u64,
+    place: Place,
+}
+
+/// What is at a stream's position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The start of a block.
+    Block,
+    /// The end of the input at hand, somewhere in a block, which the decoder knows; its own positions
+    /// count from this bit on, which wraps around where that is behind.
+    Inside(u64),
+    /// The end of the stream.
+    End,
+}
+
+impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
+    fn new(
+        out: &'s mut Output<'scope, 'env>,
+        decoder: &'s mut Decoder,
+        sum: &'s mut Running,
+    ) -> Stream<'s, 'scope, 'env> {
+        Stream { out, decoder, sum, len: 0, pos: 0, place: Place::Block }
+    }
+
+    pub(super) fn is_at_block(&self) -> bool {
+        self.place == Place::Block
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.place == Place::End
+    }
+
+    /// Decodes on to the first block that begins at bit `to` or behind it, or to the end of `bytes` or of
+    /// the stream.
+    pub(super) fn decode_to(&mut self, bytes: &[u8], to: u64) -> Result<(), Error> {
+        let (origin, mut at) = match self.place {
+            Place::End => return Ok(()),
+            Place::Block if self.pos >= to => return Ok(()),
+            Place::Block => {
+                let at = self.pos / 8;
+                self.decoder.reset_at((self.pos % 8) as u32, self.out.pos - self.out.floor);
+                (8 * at, at as usize)
+            }
+            Place::Inside(origin) => (origin, (self.pos / 8) as usize),
+        };
+        // No input at hand is so long.
+        self.decoder.stop_at(to.min(1 << 62).wrapping_sub(origin));
+        loop {
+            let step = self.decoder.decode(&bytes[at..], &mut self.out.buf, self.out.pos);
+            at += step.consumed;
+            self.advance(step.out_pos);
+            self.pos = origin.wrapping_add(self.decoder.pos());
+            self.place = match step.stop {
+                Stop::NeedsRoom => {
+                    self.out.hand_over()?;
+                    continue;
+                }
+                Stop::Violated => return Err(Error::Violated),
+                Stop::Block => Place::Block,
+                Stop::NeedsInput | Stop::Paused => {
+                    self.pos = 8 * bytes.len() as u64;
+                    Place::Inside(origin)
+                }
+                Stop::End => {
+                    self.pos = 8 * at as u64;
+                    Place::End
+                }
+            };
+            return Ok(());
+        }
+    }
+
+    /// Does what `commands` say, which were made of `bytes` from here on to where `reached` is.
+    pub(super) fn execute(
+        &mut self,
+        bytes: &[u8],
+        commands: &Commands,
+        reached: Reached,
+    ) -> Result<(), Error> {
+        let mut done = Progressed::default();
+        loop {
+            let (start, floor) = (self.out.pos, self.out.floor);
+            let (pos, executed) = commands.execute(&mut done, bytes, &mut self.out.buf, floor, start);
+            self.advance(pos);
+            match executed {
+                Executed::All => break,
+                Executed::NeedsRoom => self.out.hand_over()?,
+                Executed::Violated => return Err(Error::Violated),
+            }
+        }
+        self.pos = reached.pos;
+        if reached.why == Why::End {
+            self.place = Place::End;
+        }
+        Ok(())
+    }
+
+    /// The output has grown to `pos`.
+    fn advance(&mut self, pos: usize) {
+        let new = &self.out.buf[self.out.pos..pos];
+        self.sum.update(new);
+        self.len += new.len() as u64;
+        self.out.pos = pos;
+    }
+
+    /// Parts with the input at hand and returns how many bytes of it are used.
+    fn leave(&mut self, bytes: &[u8]) -> usize {
+        let used = ((self.pos / 8) as usize).min(bytes.len());
+        self.pos -= 8 * used as u64;
+        if let Place::Inside(origin) = &mut self.place {
+            *origin = origin.wrapping_sub(8 * used as u64);
+        }
+        used
+    }
+}
+
+/// As [`by_us`], by zlib-ng.
 fn by_library(input: &mut Input<'_>, output: &mut Output<'_, '_>, sum: &mut Running) -> Result<u64, Error> {
     const PIECE_LEN: usize = 64 << 10;
     let (mut decoder, mut piece, mut len) = (zlib_ng::Decoder::new(), Vec::with_capacity(PIECE_LEN), 0);
@@ -170,7 +312,7 @@ mod tests {
         let mut packed = Vec::new();
         libdeflate::encode(6, &data, &mut packed);
         let ours = |input: &mut Input<'_>, output: &mut Output<'_, '_>, sum: &mut Running| {
-            in_order(input, output, &mut Decoder::portable(), sum)
+            by_us(input, output, &mut Decoder::portable(), sum)
         };
         for (cut, damage) in [(packed.len(), 0), (packed.len() - 5, 0), (packed.len(), 0x10)] {
             let mut packed = packed[..cut].to_vec();
