@@ -27,6 +27,9 @@ use super::table::{count, kraft_sum};
 const PLACES: u32 = 48;
 /// As many lengths, fewer than those of a litlen code, give most wrong headers away.
 const FEW_LENS: usize = 32;
+/// One place in so many may have a header that has to be read: in what encoders write it is one in
+/// 2,200, so whoever made more of them wants to waste our time.
+const PLACES_PER_HEADER: u64 = 256;
 /// By four precode lengths of 3 bits: how much of all strings of 7 bits their codewords take up;
 /// 255 if it is more than that.
 static PRECODE_SUMS: [u8; 1 << 12] = precode_sums();
@@ -48,10 +51,12 @@ const fn precode_sums() -> [u8; 1 << 12] {
 }
 
 /// The first place in `bytes`, in bits, from `from` on and before `to`, where a dynamic block that
-/// is not the last one may begin; its header is in `bytes` as a whole.
+/// is not the last one may begin; its header is in `bytes` as a whole. Gives up where too many places
+/// look like one at first.
 pub fn find(bytes: &[u8], from: u64, to: u64) -> Option<u64> {
     let to = to.min(8 * bytes.len() as u64);
     let mut header = Header::new();
+    let mut headers_left = 64 + to.saturating_sub(from) / PLACES_PER_HEADER;
     let mut base = from & !7;
     while base < to {
         let word = word_at(bytes, base / 8);
@@ -72,8 +77,11 @@ pub fn find(bytes: &[u8], from: u64, to: u64) -> Option<u64> {
             places &= places - 1;
             let pos = base + u64::from(place);
             let precode_count = 4 + (word >> (place + 13) & 15) as u32;
-            if has_precode(bytes, pos, precode_count) && has_header(bytes, pos, &mut header) {
-                return Some(pos);
+            if has_precode(bytes, pos, precode_count) {
+                if has_header(bytes, pos, &mut header) {
+                    return Some(pos);
+                }
+                headers_left = headers_left.checked_sub(1)?;
             }
         }
         base += u64::from(PLACES);
@@ -126,4 +134,26 @@ fn has_header(bytes: &[u8], pos: u64, header: &mut Header) -> bool {
             0 => litlen_lens[END_OF_BLOCK + 1..].iter().all(|len| *len == 0),
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::libdeflate;
+
+    #[test]
+    fn whoever_begins_many_headers_is_not_followed_to_the_end() {
+        let data: Vec<u8> = (0..400_000u32).map(|i| (i % 251 * (i >> 12)) as u8).collect();
+        let mut block = Vec::new();
+        libdeflate::encode(6, &data, &mut block);
+        assert_eq!(find(&block, 0, 8), Some(0));
+        // The precode of the block, and nothing of what it is for.
+        let begun = [&block[..10], &[0xff; 2]].concat();
+        for (count, found) in [(50, true), (5000, false)] {
+            let bytes = [&begun.repeat(count), &block[..]].concat();
+            let start = 8 * (count * begun.len()) as u64;
+            assert_eq!(find(&bytes, start, start + 8), Some(start));
+            assert_eq!(find(&bytes, 0, u64::MAX), found.then_some(start), "{count}");
+        }
+    }
 }
