@@ -719,3 +719,63 @@ fn damage_in_a_long_member_shows_the_same_on_any_number_of_threads() {
         assert_eq!(dir.names(), ["x.gz"]);
     }
 }
+
+/// Short members, one long one among them, and some that hold members themselves, as they are. Their data
+/// are the text and what follows it.
+fn short_members() -> (Vec<u8>, Vec<u8>) {
+    let (mut data, mut packed) = (Vec::new(), Vec::new());
+    let text = data::text(2_000_000);
+    for (i, piece) in text.chunks(700).enumerate() {
+        let piece = if i % 200 == 99 { packed[packed.len() - 5000..].to_vec() } else { piece.to_vec() };
+        packed.extend(gzip(&piece));
+        data.extend(piece);
+        if i == 1500 {
+            packed.extend(gzip(&text));
+            data.extend(&text);
+        }
+    }
+    (data, packed)
+}
+
+#[test]
+fn short_members_decode_to_the_same_on_any_number_of_threads() {
+    let (data, packed) = short_members();
+    for (tail, status, said) in [
+        (&b""[..], 0, ""),
+        (b"tail", 2, "\nrigz: x.gz: decompression OK, trailing garbage ignored\n"),
+        (&[0; 5], 0, ""),
+        (&packed[..9], 1, "\nrigz: x.gz: unexpected end of file\n"),
+    ] {
+        let dir = Scratch::with_file("x.gz", &[&packed[..], tail].concat());
+        for threads in ["-p1", "-p2", "-p3", "-p8"] {
+            let outcome = decoded(&dir, threads);
+            assert_same(&outcome.1, &data, threads);
+            assert_eq!((outcome.0, &*outcome.2), (Some(status), said), "{threads}");
+            dir.rigz(["-t", threads, "x.gz"]).status(status).stdout("");
+        }
+    }
+}
+
+#[test]
+fn damage_in_short_members_shows_the_same_on_any_number_of_threads() {
+    let (_, packed) = short_members();
+    let mut seed = 7u64;
+    for turn in 0..24 {
+        let mut damaged = packed.clone();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = 20 + (seed >> 33) as usize % (packed.len() - 20);
+        match turn % 4 {
+            0 => damaged.truncate(at),
+            1 => damaged[at..at + 3].copy_from_slice(&[0x1f, 0x8b, 8]),
+            _ => damaged[at] ^= 1 << (turn % 8),
+        }
+        // A pipe is decoded in order.
+        let alone = decoded_from_pipe(&damaged, "-p1");
+        let dir = Scratch::with_file("x.gz", &damaged);
+        for threads in ["-p1", "-p2", "-p4"] {
+            let together = decoded(&dir, threads);
+            assert_same(&together.1, &alone.1, &format!("{threads}, byte {at}"));
+            assert_eq!((together.0, together.2), (alone.0, alone.2.clone()), "{threads}, byte {at}");
+        }
+    }
+}

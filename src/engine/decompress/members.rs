@@ -30,10 +30,13 @@ use crate::io::input::{Bytes, Input};
 
 /// A group of two members or more is closed as soon as it decodes to this much: enough work to hide
 /// the hand-over, and something for both lanes.
-const GROUP_LEN: usize = 512 << 10;
+const GROUP_LEN: usize = 1 << 20;
 /// Members longer than this, packed or not, are left to the serial route. rigz writes no longer
 /// ones unless told to.
 const MAX_MEMBER_LEN: usize = 4 << 20;
+/// Data that shrink more than this come apart in long matches, which cost both lanes a misprediction;
+/// libdeflate is as fast there and makes its tables faster.
+const MAX_SHRINKING: usize = 10;
 /// No DEFLATE stream expands more than this (258 bytes for a one-bit length and a one-bit distance).
 const MAX_EXPANSION: usize = 1032;
 
@@ -164,7 +167,8 @@ thread_local! {
 fn decode(group: Group<'_>) -> Decoded<'_> {
     let Group { packed, members, out_len } = group;
     let mut out = pool::OUTPUT.take();
-    let decode = if has_loops() { side_by_side } else { by_library };
+    let is_ours = has_loops() && out_len <= MAX_SHRINKING * packed.len();
+    let decode = if is_ours { side_by_side } else { by_library };
     let is_whole = decode(&packed, &members, out_len, &mut out);
     let crc = members.last().filter(|_| is_whole).map(|last| last.trailer.crc);
     Decoded { packed, members, out, out_len, crc }

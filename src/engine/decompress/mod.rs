@@ -3,15 +3,17 @@
 //! | route | taken for | how |
 //! |---|---|---|
 //! | `members` | gzip members that say their own length | found by walking headers, decoded in parallel |
+//! | `ahead` | short gzip members that do not, behind another one | found by how they begin, decoded in parallel |
 //! | `serial` | all other gzip members | one after the other; writing overlaps decoding |
 //! | `zip` | the first entry of a zip file | as `serial`; or copied, if it is stored |
 //! | `zlib` | a zlib stream | as `serial` |
 //! | `old` | formats older than gzip | as `serial`, by [`crate::legacy`] |
 //!
 //! A file may change from one to the other at any part. The serial route is the judge of gzip
-//! members: what `members` cannot confirm (damage, a length that lies) it gives back undecoded,
-//! and the serial route decodes it again, writes the good prefix and names the error.
+//! members: what `members` and `ahead` cannot confirm (damage, a length that lies) they give back
+//! undecoded, and the serial route decodes it again, writes the good prefix and names the error.
 
+mod ahead;
 mod format;
 mod inflate;
 mod long_header;
@@ -113,6 +115,8 @@ impl Totals {
 enum Next {
     /// Another part.
     Part(Format),
+    /// Another gzip member, behind a short one.
+    Another,
     /// Nothing more to decode.
     End(Tail),
 }
@@ -120,6 +124,9 @@ enum Next {
 /// Changes of route after which the serial one keeps the rest of the file: more of them mean a
 /// file made to be slow, since each change has to stop and start threads.
 const MAX_CHANGES: u64 = 16;
+
+/// As many parts are worth a change.
+const MANY_PARTS: u64 = 64;
 
 /// The longest gzip header that is looked at as a whole. An extra field of 64 KiB fits; names and
 /// comments have no limit in the RFC, and longer ones are passed over piece by piece.
@@ -136,19 +143,22 @@ pub fn decompress(
     let start = input.pos();
     let mut totals = Totals::default();
     let mut next = Next::Part(first_header(input, settings)?.format);
-    let mut change = 0;
-    while let Next::Part(format) = next {
-        let out = reborrow(&mut out);
-        next = match format {
-            Format::Gzip => gzip(input, out, settings, change < MAX_CHANGES, &mut totals)?,
-            Format::Zlib => zlib::run(input, out, settings, &mut totals)?,
-            Format::Zip => zip::run(input, out, settings.threads, &mut totals)?,
-            Format::Legacy(legacy) => old::run(legacy, input, out, settings, &mut totals)?,
+    let mut changes = 0;
+    loop {
+        let (out, before) = (reborrow(&mut out), totals.parts);
+        let may_change = changes < MAX_CHANGES;
+        next = match next {
+            Next::Part(Format::Gzip) => gzip(input, out, settings, may_change, &mut totals)?,
+            Next::Another => ahead(input, out, settings, may_change, &mut totals)?,
+            Next::Part(Format::Zlib) => zlib::run(input, out, settings, &mut totals)?,
+            Next::Part(Format::Zip) => zip::run(input, out, settings.threads, &mut totals)?,
+            Next::Part(Format::Legacy(legacy)) => old::run(legacy, input, out, settings, &mut totals)?,
+            Next::End(tail) => {
+                totals.tail = tail;
+                break;
+            }
         };
-        change += 1;
-        if let Next::End(tail) = next {
-            totals.tail = tail;
-        }
+        changes += u64::from(totals.parts - before < MANY_PARTS);
     }
     if totals.tail != Tail::Clean {
         totals.overhead = 0;
@@ -165,21 +175,33 @@ fn gzip<'env>(
     input: &mut Input<'_>,
     mut out: Option<&'env mut (dyn Write + Send)>,
     settings: Settings<'env>,
-    mut trust_lengths: bool,
+    may_change: bool,
     totals: &mut Totals,
 ) -> Result<Next, Error> {
     let before = totals.parts;
-    if trust_lengths {
-        trust_lengths = members::run(input, reborrow(&mut out), settings.threads, totals)?;
-    }
+    let is_honest = may_change && members::run(input, reborrow(&mut out), settings.threads, totals)?;
     if totals.parts > before {
         match next(input, settings.leaves_tail)? {
             Next::Part(Format::Gzip) => {}
             other => return Ok(other),
         }
     }
-    let leaves = serial::Leaves { tail: settings.leaves_tail, sized: trust_lengths };
+    let leaves = serial::Leaves { tail: settings.leaves_tail, sized: is_honest, short: may_change };
     serial::run(input, out, settings.threads, leaves, totals)
+}
+
+/// Decodes short gzip members, and others until the caller has to choose again.
+fn ahead<'env>(
+    input: &mut Input<'_>,
+    mut out: Option<&'env mut (dyn Write + Send)>,
+    settings: Settings<'env>,
+    may_change: bool,
+    totals: &mut Totals,
+) -> Result<Next, Error> {
+    if ahead::run(input, reborrow(&mut out), settings.threads, totals)? > 0 {
+        return next(input, settings.leaves_tail);
+    }
+    gzip(input, out, settings, may_change, totals)
 }
 
 /// How many of the bytes to come GNU gzip would have read, having read `read`.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::inflate::inflate;
 use super::sink::{Output, with_output};
-use super::{Format, GzipHeader, Method, Next, Totals, long_header, next, peek_header};
+use super::{Format, GzipHeader, Method, Next, Totals, ahead, long_header, next, peek_header};
 use crate::checksum::{Kind, Running};
 use crate::engine::Threads;
 use crate::error::Error;
@@ -18,6 +18,8 @@ pub(super) struct Leaves {
     pub(super) tail: bool,
     /// Members that say their length.
     pub(super) sized: bool,
+    /// What is behind a short member, if it is in memory.
+    pub(super) short: bool,
 }
 
 /// Decodes at least one member, up to what it leaves to others or what is no member.
@@ -30,7 +32,7 @@ pub(super) fn run<'env>(
 ) -> Result<Next, Error> {
     with_output(out, threads, |output| {
         loop {
-            member(input, output, totals)?;
+            let len = member(input, output, totals)?;
             match next(input, leaves.tail)? {
                 Next::Part(Format::Gzip) => {}
                 other => return Ok(other),
@@ -38,12 +40,15 @@ pub(super) fn run<'env>(
             if leaves.sized && says_len(input) {
                 return Ok(Next::Part(Format::Gzip));
             }
+            if leaves.short && len <= ahead::MAX_DATA_LEN as u64 && ahead::is_worthwhile(input) {
+                return Ok(Next::Another);
+            }
         }
     })
 }
 
-/// Decodes the member at the front and checks its trailer.
-fn member(input: &mut Input<'_>, output: &mut Output<'_, '_>, totals: &mut Totals) -> Result<(), Error> {
+/// Decodes the member at the front and checks its trailer. Returns the length of its data.
+fn member(input: &mut Input<'_>, output: &mut Output<'_, '_>, totals: &mut Totals) -> Result<u64, Error> {
     let (mtime, header_len) = match peek_header(input, 0)? {
         GzipHeader::Whole(header) => {
             input.consume(header.len);
@@ -59,7 +64,7 @@ fn member(input: &mut Input<'_>, output: &mut Output<'_, '_>, totals: &mut Total
     trailer.verify(Trailer::new(data.sum, data.len))?;
     totals.crc = Some(data.sum);
     totals.written += data.len;
-    Ok(())
+    Ok(data.len)
 }
 
 fn says_len(input: &mut Input<'_>) -> bool {
