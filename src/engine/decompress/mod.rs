@@ -15,6 +15,7 @@
 mod format;
 mod inflate;
 mod long_header;
+mod marked;
 mod members;
 mod old;
 mod serial;
