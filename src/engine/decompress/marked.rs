@@ -50,18 +50,15 @@ pub(super) fn inflate<'a>(
     output: &mut Output<'_, '_>,
     sum: &mut Joined,
 ) -> Result<bool, Error> {
-    if output.lies >= MAX_LIES || !has_mark(input, 0) {
-        return Ok(false);
-    }
-    let Some(first) = next_item(input) else { return Ok(false) };
     // A group that is alone has nobody to be decoded with.
-    if let [Group { packed, is_last: true, .. }] = &first.groups[..] {
-        input.give_back(std::slice::from_ref(packed));
+    let is_worthwhile = |group: Ahead| !group.is_last;
+    if output.lies >= MAX_LIES || !peek_group(input, usize::MAX).is_some_and(is_worthwhile) {
         return Ok(false);
     }
+    let first = next_item(input);
     let second = next_item(input);
     let threads = if second.is_some() { output.threads.get() } else { 1 };
-    let mut ahead = [Some(first), second].into_iter().flatten();
+    let mut ahead = [first, second].into_iter().flatten();
     let lied = AtomicBool::new(false);
     let (mut given_back, mut has_ended) = (Vec::new(), false);
     let produce = || match ahead.next() {
@@ -114,18 +111,27 @@ fn next_item<'a>(input: &mut Input<'a>) -> Option<Item<'a>> {
     let mut item = Item { groups: Vec::new(), data_len: 0 };
     let mut room = usize::MAX;
     while item.groups.len() < 2 || (item.data_len < ITEM_LEN && item.groups.len() < MAX_GROUPS) {
-        let Some(group) = next_group(input, room) else { break };
-        room = room.min(MAX_ITEM_LEN).saturating_sub(group.packed.len() + group.data_len);
-        item.data_len += group.data_len;
-        item.groups.push(group);
+        let Some(Ahead { len, data_len, is_last }) = peek_group(input, room) else { break };
+        let packed = input.take(len, || pool::INPUT.take());
+        room = room.min(MAX_ITEM_LEN).saturating_sub(len + data_len);
+        item.data_len += data_len;
+        item.groups.push(Group { packed, data_len, is_last });
     }
     (!item.groups.is_empty()).then_some(item)
 }
 
-/// Takes the group at the front of `input` if it is at hand in full, makes no absurd promise, and takes
-/// no more than `room` for input and output. Where reading fails it is not at hand; whoever reads next
-/// will say so.
-fn next_group<'a>(input: &mut Input<'a>, room: usize) -> Option<Group<'a>> {
+/// A group in the input.
+struct Ahead {
+    /// How long it is with its mark.
+    len: usize,
+    data_len: usize,
+    is_last: bool,
+}
+
+/// Looks at the group at the front of `input`; `None` unless it is at hand in full, makes no absurd promise,
+/// and takes no more than `room` for input and output. Where reading fails it is not at hand; whoever
+/// reads next will say so.
+fn peek_group(input: &mut Input<'_>, room: usize) -> Option<Ahead> {
     if !has_mark(input, 0) {
         return None;
     }
@@ -136,8 +142,7 @@ fn next_group<'a>(input: &mut Input<'a>, room: usize) -> Option<Group<'a>> {
     if !is_sound || len + data_len > room || input.peek_at_least(len).ok()?.len() < len {
         return None;
     }
-    let is_last = !has_mark(input, len);
-    Some(Group { packed: input.take(len, || pool::INPUT.take()), data_len, is_last })
+    Some(Ahead { len, data_len, is_last: !has_mark(input, len) })
 }
 
 /// Whether there seems to be a mark `offset` bytes ahead. Sees no more than follows any stream, so that
@@ -163,7 +168,8 @@ thread_local! {
 fn decode(item: Item<'_>, kind: Kind) -> Decoded<'_> {
     let mut out = pool::OUTPUT.take();
     if out.len() < item.data_len {
-        out.resize(item.data_len, 0);
+        // New memory is zero already.
+        out = vec![0; item.data_len];
     }
     let sums = DECODERS.with_borrow_mut(|cached| {
         let decoders = cached.get_or_insert_with(|| Box::new([Decoder::new(), Decoder::new()]));
