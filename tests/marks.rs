@@ -161,6 +161,17 @@ fn marks_that_lie_do_no_harm() {
             assert!(result.is_ok());
         }
     }
+    // The last one, into the trailer and beyond.
+    for (more, extra) in [(1, 0), (4, 0), (8, 0), (0, 1), (8, 8)] {
+        let mut groups = groups.clone();
+        let (packed_len, data_len) = (groups[5].packed.len() as u32, groups[5].data.len() as u32);
+        let lie = Mark { packed_len: packed_len + more, data_len: data_len + extra };
+        groups[5].mark = lie.to_bytes().to_vec();
+        let file = [member(&groups), member(&groups)].concat();
+        let (out, result) = same_as_without(&file, &format!("{lie:?} at the end"));
+        assert_same(&out, &marks::data(&groups).repeat(2), &format!("{lie:?} at the end"));
+        assert!(result.is_ok());
+    }
     // All of them.
     let mut groups = groups;
     groups

@@ -55,16 +55,17 @@ pub(super) fn inflate<'a>(
     if output.lies >= MAX_LIES || !peek_group(input, usize::MAX).is_some_and(is_worthwhile) {
         return Ok(false);
     }
-    let first = next_item(input);
-    let second = next_item(input);
-    let threads = if second.is_some() { output.threads.get() } else { 1 };
+    let threads = output.threads.get();
+    let first = next_item(input, threads);
+    let second = next_item(input, threads);
+    let threads = if second.is_some() { threads } else { 1 };
     let mut ahead = [first, second].into_iter().flatten();
     let lied = AtomicBool::new(false);
     let (mut given_back, mut has_ended) = (Vec::new(), false);
     let produce = || match ahead.next() {
         Some(item) => Ok(Some(item)),
         None if lied.load(Ordering::Relaxed) => Ok(None),
-        None => Ok(next_item(input)),
+        None => Ok(next_item(input, threads)),
     };
     let kind = sum.kind();
     let consume = |Decoded { item, out, sums }: Decoded<'a>| {
@@ -107,10 +108,13 @@ struct Group<'a> {
 }
 
 /// Takes groups from the front of `input`; `None` if there are none that can be decoded by themselves.
-fn next_item<'a>(input: &mut Input<'a>) -> Option<Item<'a>> {
+fn next_item<'a>(input: &mut Input<'a>, threads: usize) -> Option<Item<'a>> {
     let mut item = Item { groups: Vec::new(), data_len: 0 };
     let mut room = usize::MAX;
-    while item.groups.len() < 2 || (item.data_len < ITEM_LEN && item.groups.len() < MAX_GROUPS) {
+    // One more for each thread takes less time than two more for some.
+    let is_near_end = input.slice().is_some_and(|bytes| count_groups(bytes, threads + 1) <= threads);
+    let (least, most) = if is_near_end { (1, 1) } else { (2, MAX_GROUPS) };
+    while item.groups.len() < least || (item.data_len < ITEM_LEN && item.groups.len() < most) {
         let Some(Ahead { len, data_len, is_last }) = peek_group(input, room) else { break };
         let packed = input.take(len, || pool::INPUT.take());
         room = room.min(MAX_ITEM_LEN).saturating_sub(len + data_len);
@@ -118,6 +122,18 @@ fn next_item<'a>(input: &mut Input<'a>) -> Option<Item<'a>> {
         item.groups.push(Group { packed, data_len, is_last });
     }
     (!item.groups.is_empty()).then_some(item)
+}
+
+/// How many groups `bytes` begin with, by their marks; `enough` if it is more.
+fn count_groups(mut bytes: &[u8], enough: usize) -> usize {
+    let mut count = 0;
+    while count < enough
+        && let Some(mark) = Mark::read(bytes)
+    {
+        bytes = bytes.get(mark::LEN + mark.packed_len as usize..).unwrap_or_default();
+        count += 1;
+    }
+    count
 }
 
 /// A group in the input.
@@ -273,5 +289,136 @@ impl<'t> Lane<'_, 't> {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sink::with_output;
+    use super::*;
+    use crate::backend::zlib_ng::{self, Tuning};
+    use crate::backend::{Chunk, fixed};
+    use crate::engine::Threads;
+
+    /// So that an item has two groups.
+    const GROUP_LEN: usize = 600_000;
+
+    fn data() -> Vec<u8> {
+        (0..6 * GROUP_LEN as u32).map(|i| (i % 251 * (i >> 9)) as u8).collect()
+    }
+
+    fn group(window: &[u8], data: &[u8], is_last: bool) -> Vec<u8> {
+        let mut packed = vec![0; mark::LEN];
+        zlib_ng::encode(Tuning::level(6), Chunk { window, data, cuts: &[], is_last }, &mut packed);
+        let packed_len = (packed.len() - mark::LEN) as u32;
+        let mark = Mark { packed_len, data_len: data.len() as u32 };
+        packed[..mark::LEN].copy_from_slice(&mark.to_bytes());
+        packed
+    }
+
+    /// [`data`] in groups behind marks.
+    fn groups() -> Vec<Vec<u8>> {
+        let data = data();
+        let pieces = data.chunks(GROUP_LEN).enumerate();
+        pieces.map(|(i, piece)| group(&[], piece, i == 5)).collect()
+    }
+
+    /// What the route does with a stream that something follows.
+    #[derive(Debug, PartialEq)]
+    struct Outcome {
+        has_ended: bool,
+        consumed: usize,
+        written: usize,
+        lies: u32,
+    }
+
+    fn outcome(groups: &[Vec<u8>]) -> Outcome {
+        let packed = [&groups.concat()[..], b"trailer"].concat();
+        let mut outcomes = Vec::new();
+        for threads in [1, 2] {
+            for is_stream in [false, true] {
+                let (mut reader, mut out, mut sum) = (&packed[..], Vec::new(), Joined::default());
+                let mut input =
+                    if is_stream { Input::from_reader(&mut reader) } else { Input::from_slice(&packed) };
+                let (has_ended, lies) = with_output(Some(&mut out), &Threads::new(Some(threads)), |output| {
+                    let has_ended = inflate(&mut input, output, &mut sum)?;
+                    Ok((has_ended, output.lies))
+                })
+                .unwrap();
+                assert!(data().starts_with(&out) && sum.len() == out.len() as u64);
+                assert_eq!(sum.sum(), crate::checksum::crc32(&out));
+                assert!(packed[input.pos() as usize..].starts_with(input.peek()));
+                let (consumed, written) = (input.pos() as usize, out.len());
+                outcomes.push(Outcome { has_ended, consumed, written, lies });
+            }
+        }
+        outcomes.dedup();
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        outcomes.remove(0)
+    }
+
+    #[test]
+    fn a_stream_is_decoded_to_its_end() {
+        let groups = groups();
+        let consumed = groups.concat().len();
+        let whole = Outcome { has_ended: true, consumed, written: data().len(), lies: 0 };
+        assert_eq!(outcome(&groups), whole);
+    }
+
+    #[test]
+    fn what_is_no_group_is_given_back_with_its_item() {
+        let (good, data) = (groups(), data());
+        let with = |at: usize, group: Vec<u8>| {
+            let mut groups = good.clone();
+            groups[at] = group;
+            let before = at / 2 * 2;
+            let consumed = good[..before].concat().len();
+            let expected = Outcome { has_ended: false, consumed, written: before * GROUP_LEN, lies: 1 };
+            assert_eq!(outcome(&groups), expected, "group {at}");
+        };
+        // Not near the end, where a thread may get one group only.
+        for at in 1..4 {
+            let (start, end) = (at * GROUP_LEN, (at + 1) * GROUP_LEN);
+            // It looks back; it ends the stream.
+            with(at, group(&data[..start], &data[start..end], false));
+            with(at, group(&[], &data[start..end], true));
+            for data_len in [GROUP_LEN - 1, GROUP_LEN + 1] {
+                let mut lying = good[at].clone();
+                let packed_len = (lying.len() - mark::LEN) as u32;
+                let mark = Mark { packed_len, data_len: data_len as u32 };
+                lying[..mark::LEN].copy_from_slice(&mark.to_bytes());
+                with(at, lying);
+            }
+        }
+    }
+
+    #[test]
+    fn marks_are_followed_as_far_as_they_lead() {
+        let groups = groups();
+        let mut unmarked = groups[..3].to_vec();
+        unmarked.push(vec![0, 0, 0, 0xff, 0xff]);
+        // A group behind which there is no mark should have ended the stream.
+        let consumed = groups[..2].concat().len();
+        let expected = Outcome { has_ended: false, consumed, written: 2 * GROUP_LEN, lies: 1 };
+        assert_eq!(outcome(&unmarked), expected);
+        let long = group(&[], &vec![0; MAX_GROUP_LEN + 1], false);
+        let mut with_long = groups[..2].to_vec();
+        with_long.extend([long, groups[2].clone()]);
+        let expected = Outcome { lies: 0, ..expected };
+        assert_eq!(outcome(&with_long), expected);
+        let mut cut = groups.clone();
+        cut[5].truncate(mark::LEN + 10);
+        let consumed = groups[..5].concat().len();
+        assert_eq!(outcome(&cut), Outcome { consumed, written: 5 * GROUP_LEN, ..expected });
+    }
+
+    #[test]
+    fn a_group_that_is_alone_is_left_to_the_plain_decoder() {
+        let mut packed = vec![0; mark::LEN];
+        fixed::encode(b"alone", &mut packed);
+        let mark = Mark { packed_len: (packed.len() - mark::LEN) as u32, data_len: 5 };
+        packed[..mark::LEN].copy_from_slice(&mark.to_bytes());
+        let left = Outcome { has_ended: false, consumed: 0, written: 0, lies: 0 };
+        assert_eq!(outcome(&[packed]), left);
     }
 }
