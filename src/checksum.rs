@@ -68,6 +68,14 @@ impl Running {
         }
     }
 
+    /// Which checksum it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Running::Crc32(_) => Kind::Crc32,
+            Running::Adler32(_) => Kind::Adler32,
+        }
+    }
+
     /// Appends `data`.
     pub fn update(&mut self, data: &[u8]) {
         match self {
@@ -98,6 +106,11 @@ impl Joined {
     /// The checksum of nothing.
     pub fn new(kind: Kind) -> Joined {
         Joined { kind, ..Joined::default() }
+    }
+
+    /// Which checksum it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Appends a piece of `len` bytes whose checksum is `sum`.

@@ -32,6 +32,22 @@ const QUEUED_PER_THREAD: usize = 2;
 /// the order of the items. Returns the first error; the results of items before it were consumed.
 pub(crate) fn run<T, R, E>(
     threads: usize,
+    produce: impl FnMut() -> Result<Option<T>, E>,
+    work: impl Fn(T) -> R + Sync,
+    consume: impl FnMut(R) -> Result<(), E> + Send,
+) -> Result<(), E>
+where
+    T: Send,
+    R: Send,
+    E: Send,
+{
+    run_queued(threads, QUEUED_PER_THREAD * threads, produce, work, consume)
+}
+
+/// [`run`] with a queue of another length, for large items: at most `queued + 2` exist at any time.
+pub(crate) fn run_queued<T, R, E>(
+    threads: usize,
+    queued: usize,
     mut produce: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> R + Sync,
     mut consume: impl FnMut(R) -> Result<(), E> + Send,
@@ -42,7 +58,7 @@ where
     E: Send,
 {
     if threads > 1
-        && let Some(result) = run_on(threads, &mut produce, &work, &mut consume)
+        && let Some(result) = run_on(threads, queued, &mut produce, &work, &mut consume)
     {
         return result;
     }
@@ -52,9 +68,10 @@ where
     Ok(())
 }
 
-/// [`run`] on several threads; `None`, and nothing is done yet, if the system has none left.
+/// [`run_queued`] on several threads; `None`, and nothing is done yet, if the system has none left.
 fn run_on<T, R, E>(
     threads: usize,
+    queued: usize,
     produce: &mut impl FnMut() -> Result<Option<T>, E>,
     work: &(impl Fn(T) -> R + Sync),
     consume: &mut (impl FnMut(R) -> Result<(), E> + Send),
@@ -65,7 +82,7 @@ where
     E: Send,
 {
     let workers = workers(threads)?;
-    let (queue, results) = sync_channel::<Receiver<R>>(QUEUED_PER_THREAD * threads);
+    let (queue, results) = sync_channel::<Receiver<R>>(queued);
     thread::scope(|scope| {
         let write = move || {
             for result in results {
@@ -145,6 +162,23 @@ mod tests {
         };
         run(2, produce, |i| i, slow_consumer).unwrap();
         assert!(most.into_inner() <= QUEUED_PER_THREAD * 2 + 2);
+    }
+
+    #[test]
+    fn a_shorter_queue_bounds_them_more_tightly() {
+        let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut counter = count_to(300);
+        let produce = || {
+            most.fetch_max(alive.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            counter()
+        };
+        let slow_consumer = |_| {
+            thread::sleep(Duration::from_micros(100));
+            alive.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        };
+        run_queued(2, 1, produce, |i| i, slow_consumer).unwrap();
+        assert!(most.into_inner() <= 3);
     }
 
     #[test]

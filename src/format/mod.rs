@@ -1,7 +1,9 @@
-//! The bytes around DEFLATE: headers, trailers, descriptors, directories.
+//! The bytes around DEFLATE: headers, trailers, descriptors, directories; and the marks between
+//! blocks that lead readers through it.
 
 pub mod bgzf;
 pub mod extra;
 pub mod gzip;
+pub mod mark;
 pub mod zip;
 pub mod zlib;

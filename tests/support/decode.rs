@@ -11,7 +11,7 @@ use super::data::Numbers;
 /// What decoding gives: all output that was written, and totals or error as text.
 pub(crate) type Outcome = (Vec<u8>, Result<Totals, String>);
 
-/// Decodes from memory and from streams, by one thread and by two, and returns what all agree on.
+/// Decodes from memory and from streams, by one thread and by several, and returns what all agree on.
 #[track_caller]
 pub(crate) fn decode(file: &[u8]) -> Outcome {
     decode_as(file, false, true)
@@ -28,7 +28,12 @@ pub(crate) fn decode_as(file: &[u8], leaves_tail: bool, reads_zlib: bool) -> Out
         (out, result.map_err(|error| error.lines("x").join("\n")))
     };
     let expected = decode(Input::from_slice(file), 1);
-    for threads in [1, 2] {
+    for threads in [2, 3, 8] {
+        let actual = decode(Input::from_slice(file), threads);
+        assert_eq!(actual.1, expected.1, "{threads} threads");
+        assert!(actual.0 == expected.0, "{threads} threads");
+    }
+    for threads in [1, 2, 8] {
         // One by one takes too long for many.
         let least = if file.len() < 20_000 { 1 } else { 500 };
         for max_len in [least, 700, usize::MAX] {

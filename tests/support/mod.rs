@@ -5,6 +5,7 @@
 
 pub(crate) mod data;
 pub(crate) mod decode;
+pub(crate) mod marks;
 pub(crate) mod members;
 pub(crate) mod run;
 pub(crate) mod zip;

@@ -1,6 +1,7 @@
 //! One DEFLATE stream with its checksum.
 //!
-//! A short stream at hand as a whole is left to libdeflate. A long stream is decoded by several threads,
+//! A short stream at hand as a whole is left to libdeflate. Seek marks are followed as far as they lead
+//! ([`super::marked`]). A long stream is decoded by several threads,
 //! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; everything
 //! else from buffer to buffer, for any size and any cutting of the input. Machines for which our
 //! decoder has no fast loops are better off with zlib-ng.
@@ -13,11 +14,12 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::marked;
 use super::sink::Output;
 use super::speculative::{self, Patience};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
-use crate::checksum::Running;
+use crate::checksum::{Joined, Running};
 use crate::error::Error;
 use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Why};
 use crate::inflate::{Decoder, Stop, has_loops};
@@ -50,11 +52,16 @@ pub(super) fn inflate(
         let len = by_library(input, output, &mut sum)?;
         return Ok(Data { len, sum: sum.sum() });
     }
-    DECODER.with_borrow_mut(|cached| {
-        let decoder = cached.get_or_insert_with(|| Box::new(Decoder::new()));
-        let len = by_us(input, output, decoder, &mut sum)?;
-        Ok(Data { len, sum: sum.sum() })
-    })
+    let mut joined = Joined::new(sum.kind());
+    if !marked::inflate(input, output, &mut joined)? {
+        DECODER.with_borrow_mut(|cached| {
+            let decoder = cached.get_or_insert_with(|| Box::new(Decoder::new()));
+            let len = by_us(input, output, decoder, &mut sum)?;
+            joined.join(sum.sum(), len);
+            Ok(())
+        })?;
+    }
+    Ok(Data { len: joined.len(), sum: joined.sum() })
 }
 
 /// Streams up to this length have few blocks, and libdeflate is the fastest at making tables.

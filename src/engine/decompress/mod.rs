@@ -9,6 +9,14 @@
 //! | `zlib` | a zlib stream | as `serial` |
 //! | `old` | formats older than gzip | as `serial`, by [`crate::legacy`] |
 //!
+//! Within a DEFLATE stream `serial`, `zip` and `zlib` go one of these ways, or first one and then another:
+//!
+//! | way | taken for | how |
+//! |---|---|---|
+//! | `marked` | groups behind seek marks | found from mark to mark, decoded in parallel |
+//! | `speculative` | long streams, with threads to spare | in order, helped by scouts |
+//! | `inflate` | all other streams | in order |
+//!
 //! A file may change from one to the other at any part. The serial route is the judge of gzip
 //! members: what `members` and `ahead` cannot confirm (damage, a length that lies) they give back
 //! undecoded, and the serial route decodes it again, writes the good prefix and names the error.
@@ -17,6 +25,7 @@ mod ahead;
 mod format;
 mod inflate;
 mod long_header;
+mod marked;
 mod members;
 mod old;
 mod serial;

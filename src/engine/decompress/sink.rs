@@ -37,6 +37,8 @@ pub(super) struct Output<'scope, 'env> {
     pub(super) pos: usize,
     /// How many threads the decoder may use.
     pub(super) threads: &'env Threads,
+    /// How many streams had seek marks that lied ([`super::marked`]).
+    pub(super) lies: u32,
 }
 
 /// A buffer with something in it for the sink.
@@ -63,7 +65,7 @@ fn run<'scope, 'env, R>(
     threads: &'env Threads,
     decode: impl FnOnce(&mut Output<'scope, 'env>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let mut output = Output { sink, buf: full_buf(), sent: 0, floor: 0, pos: 0, threads };
+    let mut output = Output { sink, buf: full_buf(), sent: 0, floor: 0, pos: 0, threads, lies: 0 };
     let result = decode(&mut output);
     let Output { sink, buf, sent, pos, .. } = output;
     let finished = sink.finish(Filled { buf, range: sent..pos });
@@ -102,6 +104,31 @@ impl Output<'_, '_> {
     }
 }
 
+impl Output<'_, '_> {
+    /// Appends `bytes`, a part of the stream that was decoded elsewhere. Many at once are not copied
+    /// unless another thread writes.
+    pub(super) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        if bytes.len() >= BUF_LEN && !matches!(self.sink, Sink::Overlapped(..)) {
+            self.sink.write(&self.buf[self.sent..self.pos])?;
+            self.sink.write(bytes)?;
+            let window = bytes.len() - WINDOW_LEN..;
+            self.buf[..WINDOW_LEN].copy_from_slice(&bytes[window]);
+            (self.floor, self.pos, self.sent) = (0, WINDOW_LEN, WINDOW_LEN);
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            if self.pos == self.buf.len() {
+                self.hand_over()?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.buf.len() - self.pos));
+            self.buf[self.pos..self.pos + now.len()].copy_from_slice(now);
+            self.pos += now.len();
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
 /// The receiver of full buffers.
 enum Sink<'scope, 'env> {
     /// Nobody wants the bytes.
@@ -126,7 +153,7 @@ impl<'env> Sink<'_, 'env> {
                 Err(_) => Err(self.close().expect_err("the writer stops early only for an error")),
             };
         }
-        self.write(filled)
+        self.take(filled)
     }
 
     /// Takes the last bytes and returns when everything is written.
@@ -135,7 +162,7 @@ impl<'env> Sink<'_, 'env> {
             self.put(filled)?;
             return self.close();
         }
-        self.write(filled)
+        self.take(filled)
     }
 
     fn decide(&mut self) {
@@ -158,12 +185,18 @@ impl<'env> Sink<'_, 'env> {
         }
     }
 
-    fn write(&mut self, Filled { buf, range }: Filled) -> Result<(), Error> {
-        if let Sink::Direct(out) | Sink::Undecided(_, out, _) = self {
-            out.write_all(&buf[range]).map_err(Error::Write)?;
-        }
+    fn take(&mut self, Filled { buf, range }: Filled) -> Result<(), Error> {
+        self.write(&buf[range])?;
         pool::DECODED.put(buf);
         Ok(())
+    }
+
+    /// Writes `bytes` at once, if it is this thread that writes.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match self {
+            Sink::Direct(out) | Sink::Undecided(_, out, _) => out.write_all(bytes).map_err(Error::Write),
+            Sink::Discard | Sink::Overlapped(..) | Sink::Closed => Ok(()),
+        }
     }
 
     fn close(&mut self) -> Result<(), Error> {
