@@ -14,8 +14,8 @@
 //! | 32–47 | distance, or 64 where there is no match |
 //! | 48–63 | length, 3 to 258; 0: no match |
 //!
-//! The lower half is a litlen entry ([`super::table`]); the rest of it means nothing. A command of 0
-//! stands for the next stored block.
+//! The lower half is a litlen entry ([`super::table`]); the rest of it means nothing. A length without a
+//! distance stands for the next stored block.
 
 use std::ops::Range;
 
@@ -31,6 +31,9 @@ use super::{MAX_MATCH_LEN, WINDOW_LEN};
 pub(super) const NONE: u32 = 64;
 /// What [`Commands::execute`] may write behind the end of a match.
 pub const SLACK: usize = 512;
+
+/// The next stored block.
+const STORED: u64 = 1 << 48;
 
 /// What is read at a time gives at most so many commands.
 const MAX_COMMANDS: usize = 2;
@@ -134,7 +137,7 @@ impl Commands {
             if out.pos >= limit {
                 return (out.pos, Executed::NeedsRoom);
             }
-            if *command == 0 {
+            if *command == STORED {
                 let bytes = &input[self.stored[done.stored_blocks].clone()][done.stored_bytes..];
                 let len = bytes.len().min(limit - out.pos);
                 out.push(&bytes[..len]);
@@ -324,7 +327,7 @@ impl<'s, 'b> Walk<'s, 'b> {
                 if bits.take_bytes(len).len() < len {
                     return None;
                 }
-                commands.list[commands.len] = 0;
+                commands.list[commands.len] = STORED;
                 commands.len += 1;
                 commands.stored.push(from..from + len);
                 return Some(());

@@ -284,36 +284,56 @@ mod x86 {
         unsafe { execute_avx2(list, at, out) }
     }
 
+    /// No command moves the output by more than this.
+    const MAX_ADVANCE: usize = 3 + 258;
+    /// No command reaches back farther than this.
+    const MAX_DIST: usize = u16::MAX as usize;
+    /// As many commands are executed before it is looked where the output is.
+    const MAX_RUN: usize = 1 << 12;
+
     #[target_feature(enable = "avx2,bmi2")]
     fn execute_avx2(list: &[u64], at: usize, out: &mut Out<'_>) -> usize {
-        if out.room() < MAX_WRITE {
-            return at;
+        let (mut left, mut done) = (&list[at..], 0);
+        while out.room() >= MAX_WRITE && !left.is_empty() && done == 0 {
+            let turns = ((out.room() - MAX_WRITE) / MAX_ADVANCE + 1).min(MAX_RUN).min(left.len());
+            let known = out.pos - out.floor;
+            let next = out.buf[out.pos..].as_mut_ptr();
+            // SAFETY: of `turns` turns each begins where `MAX_WRITE` bytes are room, and `known` bytes before
+            // `next` are the output's.
+            let (end, executed) = unsafe {
+                if known < MAX_DIST {
+                    run::<true>(&left[..turns], next, known)
+                } else {
+                    run::<false>(&left[..turns], next, known)
+                }
+            };
+            out.pos += end as usize - next as usize;
+            done = turns - executed;
+            left = &left[executed..];
         }
-        let (mut left, begin) = (list[at..].iter(), out.buf.as_mut_ptr());
-        // SAFETY: `pos <= buf.len()`, and there is room for `MAX_WRITE`.
-        let (mut next, floor, last) = unsafe {
-            let last = begin.add(out.buf.len() - MAX_WRITE);
-            (begin.add(out.pos), begin.add(out.floor), last)
-        };
-        while next <= last {
-            let here = left.as_slice();
-            let Some(command) = left.next() else { break };
+        list.len() - left.len()
+    }
+
+    /// Executes commands until one is left to the caller; returns the end of the output and their number.
+    /// Distances are compared with what is known if they `may_reach` farther.
+    #[target_feature(enable = "avx2,bmi2")]
+    unsafe fn run<const MAY_REACH: bool>(list: &[u64], begin: *mut u8, known: usize) -> (*mut u8, usize) {
+        let mut next = begin;
+        for (i, command) in list.iter().enumerate() {
             let (entry, upper) = (*command as u32, (*command >> 32) as u32);
             let (dist, len) = ((upper & 0xffff) as usize, (upper >> 16) as usize);
-            // SAFETY: a turn begins at most at `last`, from where `MAX_WRITE` bytes are room: it
-            // writes 4 bytes of which it keeps 3 at most, and up to 320 bytes for a match of
-            // at most 258 (a command from a list that says otherwise is left to the caller). It
-            // reads from at most `dist` bytes back, which has been compared with the floor.
+            // SAFETY: a turn writes 4 bytes of which it keeps 3 at most, and up to 320 bytes for a match of at
+            // most 258; what is longer is left to the caller. It reads from `dist` bytes back, which is no
+            // more than `MAX_DIST`, or has been compared.
             unsafe {
                 next.cast::<u32>().write_unaligned(entry >> 8);
                 let start = next.add((entry >> 24 & 3) as usize);
-                let before = start as usize - floor as usize;
-                // Distance 0 is larger than all.
-                if dist.wrapping_sub(1) >= before || dist < len || len > 258 {
-                    if dist.wrapping_sub(1) >= before || len > 258 {
-                        // Nothing of it is done.
-                        left = here.iter();
-                        break;
+                if MAY_REACH && dist > known + (start as usize - begin as usize) {
+                    return (next, i);
+                }
+                if dist < len {
+                    if dist == 0 || len > 258 {
+                        return (next, i);
                     }
                     next = overlapping(start, dist, len);
                     continue;
@@ -322,6 +342,9 @@ mod x86 {
                 copy(from, start);
                 next = start.add(len);
                 if len > 32 {
+                    if len > 258 {
+                        return (start.sub((entry >> 24 & 3) as usize), i);
+                    }
                     let mut done = 32;
                     while done < len {
                         copy(from.add(done), start.add(done));
@@ -331,8 +354,7 @@ mod x86 {
                 }
             }
         }
-        out.pos = next as usize - begin as usize;
-        list.len() - left.len()
+        (next, list.len())
     }
 
     /// Copies 32 bytes.
