@@ -110,7 +110,7 @@ mod tests {
         let digits = u64::from(mark.data_len) << 32 | u64::from(mark.packed_len);
         let mut bits = Bits(Vec::new());
         // A dynamic block, not the last one; 259 litlen lengths, 1 dist length, 10 precode lengths.
-        for (value, len) in [(0, 1), (2, 2), (259 - 257, 5), (1 - 1, 5), (10 - 4, 4)] {
+        for (value, len) in [(0, 1), (2, 2), (259 - 257, 5), (0, 5), (10 - 4, 4)] {
             bits.number(value, len);
         }
         // Of 16, 17, 18, 0, 8, 7, 9, 6, 10, 5; the codewords are 17: 0, 5: 10, 18: 11.
@@ -130,7 +130,7 @@ mod tests {
         // 256, the end of the block; then 257, 258 and the dist length.
         bits.codeword("10");
         bits.codeword("0");
-        bits.number(3 - 3, 3);
+        bits.number(0, 3);
         bits.codeword("11111");
         // An empty stored block, not the last one.
         bits.number(0, 3);
