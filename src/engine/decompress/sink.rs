@@ -89,22 +89,11 @@ impl Output<'_, '_> {
     }
 
     /// Appends `bytes`, which are no part of a stream that looks back.
-    pub(super) fn put(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        while !bytes.is_empty() {
-            self.begin();
-            if self.pos == self.buf.len() {
-                self.hand_over()?;
-            }
-            let (now, later) = bytes.split_at(bytes.len().min(self.buf.len() - self.pos));
-            self.buf[self.pos..self.pos + now.len()].copy_from_slice(now);
-            self.pos += now.len();
-            bytes = later;
-        }
-        Ok(())
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.begin();
+        self.append(bytes)
     }
-}
 
-impl Output<'_, '_> {
     /// Appends `bytes`, a part of the stream that was decoded elsewhere. Many at once are not copied
     /// unless another thread writes.
     pub(super) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
