@@ -16,8 +16,9 @@
 
 use super::WINDOW_LEN;
 use super::bits::Bits;
-use super::fast::{self, Lane, Machine, Next};
+use super::fast::{self, Lane};
 use super::header::{self, Header};
+use super::lane::{Machine, Next};
 use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, MIN_LENGTH_ENTRY, RARE, Tables};
 
 /// The most bits of a match: two codewords, and extra bits of both.

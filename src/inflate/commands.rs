@@ -21,9 +21,9 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::careful::{Out, next_dist, next_symbol};
-use super::fast::{Machine, Next};
 use super::fast_commands::{self, Lane};
 use super::header::{Header, Progress};
+use super::lane::{Machine, Next};
 use super::table::{LITLEN_ENTRIES, Litlen, RARE, Tables};
 use super::{MAX_MATCH_LEN, WINDOW_LEN};
 

@@ -27,40 +27,11 @@
 
 use super::bits::Bits;
 use super::careful::Out;
+use super::lane::{MAX_READ, Machine, Next};
 use super::table::Tables;
 
-/// What a turn may read, in bytes: two loads of the bit buffer, 7 bytes apart.
-const MAX_READ: usize = 16;
 /// What a turn may write, in bytes: four literals, then a match of 258 bytes in whole steps of 64.
 const MAX_WRITE: usize = 4 + 320;
-
-/// The proof that the machine has what the loops need.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Machine(());
-
-impl Machine {
-    /// Asks the machine.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn detect() -> Option<Machine> {
-        (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("bmi2"))
-            .then_some(Machine(()))
-    }
-
-    /// No other machine has a loop.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn detect() -> Option<Machine> {
-        None
-    }
-}
-
-/// What comes next, as the loop has left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A litlen symbol.
-    Symbol,
-    /// The distance of a match of this length.
-    Dist(usize),
-}
 
 /// One stream in the middle of a block.
 pub(super) struct Lane<'a, 'b, 'c> {
@@ -96,62 +67,21 @@ pub(super) use no_loop::{run, run_two};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::super::table::{DIST_ENTRIES, LITLEN_ENTRIES, MIN_LENGTH_ENTRY, RARE, Tables};
-    use super::{Lane, MAX_READ, MAX_WRITE, Machine, Next};
-    use std::arch::asm;
-    use std::mem::offset_of;
+    use super::super::lane::{self, Cursor, begin, one_lane, two_lanes};
+    use super::super::table::MIN_LENGTH_ENTRY;
+    use super::{Lane, MAX_WRITE, Machine, Next, Out};
 
-    /// What a loop is given, and gives back. The loops have the offsets.
-    #[repr(C)]
-    struct Cursor {
-        bit_buf: u64,
-        bit_count: u64,
-        in_next: *const u8,
-        out_next: *mut u8,
-        /// The last places to begin a turn at.
-        in_last: *const u8,
-        out_last: *mut u8,
-        /// Nothing before this is known.
-        out_floor: *mut u8,
-        /// The dist entry of what is no match: takes no bits, and stays behind the floor.
-        none: u64,
-        tables: *const Tables,
-        len: u64,
+    /// Needs `is_worthwhile`.
+    fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u8> {
+        let Out { buf, pos, floor } = &mut *lane.out;
+        let cursor = Cursor::new(lane.tables, lane.bits, buf, *pos, MAX_WRITE);
+        // Far enough from what is being written to be read without waiting for it.
+        let none = if *pos - *floor >= 64 { 64 << 16 } else { 0 };
+        Cursor { floor: cursor.floor.wrapping_add(*floor), none, ..cursor }
     }
 
-    impl Cursor {
-        /// Needs `is_worthwhile`.
-        fn new(lane: &mut Lane<'_, '_, '_>) -> Cursor {
-            let (bits, out) = (&*lane.bits, &mut *lane.out);
-            assert!(bits.bytes_left() >= MAX_READ && out.room() >= MAX_WRITE);
-            let input = bits.bytes.as_ptr_range();
-            let output = out.buf.as_mut_ptr_range();
-            // Far enough from what is being written to be read without waiting for it.
-            let none = if out.pos - out.floor >= 64 { 64 << 16 } else { 0 };
-            Cursor {
-                bit_buf: bits.buf,
-                bit_count: bits.count.into(),
-                in_next: input.start.wrapping_add(bits.next),
-                out_next: output.start.wrapping_add(out.pos),
-                in_last: input.end.wrapping_sub(MAX_READ),
-                out_last: output.end.wrapping_sub(MAX_WRITE),
-                out_floor: output.start.wrapping_add(out.floor),
-                none,
-                tables: lane.tables,
-                len: 0,
-            }
-        }
-
-        fn give_back(&self, lane: Lane<'_, '_, '_>) {
-            lane.bits.buf = self.bit_buf;
-            lane.bits.count = self.bit_count as u32;
-            lane.bits.next = self.in_next as usize - lane.bits.bytes.as_ptr() as usize;
-            lane.out.pos = self.out_next as usize - lane.out.buf.as_ptr() as usize;
-        }
-
-        fn next(&self, exit: u32) -> Next {
-            if exit & EXIT_DIST == 0 { Next::Symbol } else { Next::Dist(self.len as usize) }
-        }
+    fn give_back(cursor: &Cursor<u8>, lane: Lane<'_, '_, '_>) {
+        lane.out.pos = cursor.give_back(lane.bits, lane.out.buf);
     }
 
     /// Matches that overlap themselves by less than 16 bytes: how to make 16 bytes of the first
@@ -177,34 +107,6 @@ mod x86 {
         patterns
     };
 
-    /// Set in what a loop returns if a distance comes next; the lane's number is in bit 1.
-    const EXIT_DIST: u32 = 1;
-
-    // The registers of a turn: eax, ecx, edx, esi and edi are free. `$t` tables, `$b` bit buffer,
-    // `$n` bit count, `$in` and `$out` cursors. On the stack, from `$s` on: none, floor, the last
-    // places of output and of input. Labels end with the lane's number: 3 behind the turn, 4 to 9
-    // out of the way.
-    #[rustfmt::skip]
-    macro_rules! refill {
-        ($b:literal, $n:literal, $nd:literal, $in:literal) => {
-            concat!(
-                "shlx rdx, [", $in, "], ", $n, "\n or ", $b, ", rdx\n mov edx, ", $nd, "\n shr edx, 3\n",
-                "add ", $in, ", 7\n sub ", $in, ", rdx\n or ", $nd, ", 56\n",
-            )
-        };
-    }
-    // ecx = litlen entry
-    #[rustfmt::skip]
-    macro_rules! begin {
-        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
-            concat!(
-                "cmp ", $in, ", [rsp + ", $s, " + 24]\n ja 4", $i, "f\n",
-                "cmp ", $out, ", [rsp + ", $s, " + 16]\n ja 4", $i, "f\n",
-                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
-                refill!($b, $n, $nd, $in),
-            )
-        };
-    }
     // If the entry has no match, its literals; then ecx = the next entry.
     #[rustfmt::skip]
     macro_rules! literals {
@@ -223,18 +125,15 @@ mod x86 {
             concat!(
                 "cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
-                // edx = dist entry
-                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n",
+                lane::look_up_dist!($t, $bd),
                 // literals
                 "rorx eax, ecx, 8\n mov [", $out, "], eax\n shr eax, 16\n and eax, 3\n add ", $out, ", rax\n",
                 // ecx = length
-                "shr ecx, 26\n cmovz edx, [rsp + ", $s, "]\n",
+                "shr ecx, 26\n cmovz edx, [rsp + ", $s, " + 16]\n",
                 "6", $i, ":\n",
-                // edi = distance
-                "bzhi rdi, ", $b, ", rdx\n rorx eax, edx, 8\n shrx rdi, rdi, rax\n",
-                "mov eax, edx\n shr eax, 16\n add edi, eax\n",
+                lane::distance!($b),
                 "cmp edi, ecx\n jb 7", $i, "f\n",
-                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 8]\n jb 8", $i, "f\n",
+                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 24]\n jb 8", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
                 "vmovdqu ymm0, [rsi]\n vmovdqu [", $out, "], ymm0\n",
                 "add ", $out, ", rcx\n cmp ecx, 32\n ja 9", $i, "f\n",
@@ -248,18 +147,14 @@ mod x86 {
             concat!(
                 // A rare entry: a length of which extra bits are left, or too long for the entry.
                 "5", $i, ":\n test cl, cl\n jz 4", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
-                "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
-                "mov eax, ecx\n shr eax, 17\n and eax, 7\n shr ecx, 8\n and ecx, 0x1ff\n",
-                "bzhi rdx, ", $b, ", rax\n add ecx, edx\n shrx ", $b, ", ", $b, ", rax\n sub ", $nb, ", al\n",
-                refill!($b, $n, $nd, $in),
-                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n jmp 6", $i, "b\n",
-                // Left before a symbol.
-                "4", $i, ":\n mov eax, 2*", $i, "\n jmp 2f\n",
-                // Left before a distance.
-                "8", $i, ":\n mov eax, 2*", $i, " + 1\n jmp 2f\n",
+                lane::rare_length!($b, $nb),
+                lane::refill!($b, $n, $nd, $in),
+                lane::look_up_dist!($t, $bd),
+                "jmp 6", $i, "b\n",
+                lane::exits!($i),
                 // A match longer than its distance, or no known distance (edx = 0).
                 "7", $i, ":\n test edx, edx\n jz 8", $i, "b\n",
-                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 8]\n jb 8", $i, "b\n",
+                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 24]\n jb 8", $i, "b\n",
                 "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
                 "lea rdx, [", $out, " + rcx]\n cmp edi, 16\n jb 23f\n",
                 "22: vmovdqu xmm0, [rsi]\n vmovdqu [", $out, "], xmm0\n add rsi, 16\n add ", $out, ", 16\n",
@@ -277,109 +172,27 @@ mod x86 {
             )
         };
     }
-    // rdi: the lane's cursor. The bit buffer is refilled, as a turn looks up before it refills.
-    #[rustfmt::skip]
-    macro_rules! load {
-        ($t:literal, $b:literal, $n:literal, $nd:literal, $in:literal, $out:literal) => {
-            concat!(
-                "push [rdi + {in_last}]\n push [rdi + {out_last}]\n push [rdi + {floor}]\n push [rdi + {none}]\n",
-                "mov ", $t, ", [rdi + {tables}]\n mov ", $b, ", [rdi + {bit_buf}]\n mov ", $n, ", [rdi + {bit_count}]\n",
-                "mov ", $in, ", [rdi + {in_next}]\n mov ", $out, ", [rdi + {out_next}]\n",
-                refill!($b, $n, $nd, $in),
-            )
-        };
-    }
-    #[rustfmt::skip]
-    macro_rules! save {
-        ($b:literal, $n:literal, $in:literal, $out:literal) => {
-            concat!(
-                "mov [rdi + {bit_buf}], ", $b, "\n mov [rdi + {bit_count}], ", $n, "\n",
-                "mov [rdi + {in_next}], ", $in, "\n mov [rdi + {out_next}], ", $out, "\n mov [rdi + {len}], rcx\n",
-            )
-        };
-    }
-    #[rustfmt::skip]
-    macro_rules! with_first_registers {
-        ($part:ident) => { $part!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11") };
-    }
-    #[rustfmt::skip]
-    macro_rules! with_second_registers {
-        ($part:ident) => { $part!("1", "32", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15") };
-    }
-    macro_rules! looped {
-        ($cursors:expr, $($code:expr),+ $(,)?) => {{
-            let exit: u32;
-            asm!(
-                "push rbx", "push rbp", "push rdi",
-                $($code,)+
-                "pop rbp", "pop rbx", "vzeroupper", "/* {cursor} {length} */",
-                litlen_mask = const LITLEN_ENTRIES - 1,
-                dist_mask = const DIST_ENTRIES - 1,
-                rare = const RARE,
-                length = const MIN_LENGTH_ENTRY,
-                litlen = const offset_of!(Tables, litlen),
-                dist = const offset_of!(Tables, dist),
-                bit_buf = const offset_of!(Cursor, bit_buf),
-                bit_count = const offset_of!(Cursor, bit_count),
-                in_next = const offset_of!(Cursor, in_next),
-                out_next = const offset_of!(Cursor, out_next),
-                in_last = const offset_of!(Cursor, in_last),
-                out_last = const offset_of!(Cursor, out_last),
-                floor = const offset_of!(Cursor, out_floor),
-                none = const offset_of!(Cursor, none),
-                tables = const offset_of!(Cursor, tables),
-                len = const offset_of!(Cursor, len),
-                patterns = sym PATTERNS,
-                cursor = const size_of::<Cursor>(),
-                inout("rdi") $cursors => _, out("rax") exit, out("rcx") _, out("rdx") _, out("rsi") _,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-                out("r12") _, out("r13") _, out("r14") _, out("r15") _, out("ymm0") _,
-            );
-            exit
-        }};
-    }
-
-    macro_rules! one {
-        ($cursors:expr, $($part:ident)+) => {
-            looped!(
-                $cursors,
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                $(with_first_registers!($part),)+
-                "jmp 29b\n",
-                with_first_registers!(out_of_the_way),
-                "2: add rsp, 32\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-            )
-        };
-    }
-    macro_rules! two {
-        ($cursors:expr, $($part:ident)+) => {
-            looped!(
-                $cursors,
-                "add rdi, {cursor}",
-                load!("rbp", "r12", "r13", "r13d", "r14", "r15"),
-                "sub rdi, {cursor}",
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                $(with_first_registers!($part),)+
-                $(with_second_registers!($part),)+
-                "jmp 29b\n",
-                with_first_registers!(out_of_the_way),
-                with_second_registers!(out_of_the_way),
-                "2: add rsp, 64\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-                "add rdi, {cursor}",
-                save!("r12", "r13", "r14", "r15"),
-            )
+    // The loops without and with a second look at literals.
+    macro_rules! run_lanes {
+        ($lanes:ident, $cursors:expr, $has_many_literals:expr) => {
+            if $has_many_literals {
+                $lanes!(
+                    $cursors,
+                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, },
+                    begin literals end,
+                    out_of_the_way
+                )
+            } else {
+                $lanes!($cursors, { patterns = sym PATTERNS, }, begin end, out_of_the_way)
+            }
         };
     }
 
     /// Decodes from where the lane is, which is worthwhile, until there is something to do for the
     /// caller.
     pub(in super::super) fn run(_: Machine, mut lane: Lane<'_, '_, '_>) -> Next {
-        let mut cursor = Cursor::new(&mut lane);
-        let cursors: *mut Cursor = &mut cursor;
+        let mut cursor = cursor(&mut lane);
+        let cursors: *mut Cursor<u8> = &mut cursor;
         // SAFETY: `Machine` is the proof of AVX2 and BMI2. The first refill reads 8 bytes, which
         // `Cursor::new` has seen to; it and the two of a turn go on by at most 7 bytes each, and a
         // turn begins at most at `in_last`, 16 bytes before the end. A turn begins at most at
@@ -388,14 +201,8 @@ mod x86 {
         // many. Indices of tables are masked. `bit_count` is 63 at most, and 11 bits are left for
         // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13, and extra
         // bits of lengths before another refill.
-        let exit = unsafe {
-            if lane.tables.has_many_literals {
-                one!(cursors, begin literals end)
-            } else {
-                one!(cursors, begin end)
-            }
-        };
-        cursor.give_back(lane);
+        let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.has_many_literals) };
+        give_back(&cursor, lane);
         cursor.next(exit)
     }
 
@@ -403,20 +210,15 @@ mod x86 {
     /// and what.
     pub(in super::super) fn run_two(_: Machine, lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
         let mut lanes = lanes;
-        let mut both = lanes.each_mut().map(Cursor::new);
+        let mut both = lanes.each_mut().map(cursor);
         let cursors = both.as_mut_ptr();
+        let has_many_literals = lanes.iter().all(|lane| lane.tables.has_many_literals);
         // SAFETY: as for one stream.
-        let exit = unsafe {
-            if lanes.iter().all(|lane| lane.tables.has_many_literals) {
-                two!(cursors, begin literals end)
-            } else {
-                two!(cursors, begin end)
-            }
-        };
-        let index = (exit >> 1) as usize & 1;
+        let exit = unsafe { run_lanes!(two_lanes, cursors, has_many_literals) };
+        let index = lane::lane_of(exit);
         let next = both[index].next(exit);
         for (cursor, lane) in both.iter().zip(lanes) {
-            cursor.give_back(lane);
+            give_back(cursor, lane);
         }
         (index, next)
     }

@@ -13,11 +13,9 @@
 
 use super::bits::Bits;
 use super::careful::Out;
-use super::fast::{Machine, Next};
+use super::lane::{MAX_READ, Machine, Next};
 use super::table::Tables;
 
-/// What a turn may read, in bytes: two loads of the bit buffer, 7 bytes apart.
-const MAX_READ: usize = 16;
 /// What a turn of `execute` may write, in bytes: literals in a step of 4, then a match of 258 bytes
 /// in steps of 32, two at a time.
 const MAX_WRITE: usize = 4 + 320;
@@ -66,82 +64,32 @@ pub(super) use no_loop::{execute, scout, scout_two};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::asm;
     use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_storeu_si256};
-    use std::mem::offset_of;
 
     use super::super::commands::NONE;
-    use super::super::table::{DIST_ENTRIES, LITLEN_ENTRIES, RARE};
+    use super::super::lane::{self, Cursor, begin, one_lane, two_lanes};
     use super::*;
 
-    /// What a loop is given, and gives back.
-    #[repr(C)]
-    struct Cursor {
-        bit_buf: u64,
-        bit_count: u64,
-        in_next: *const u8,
-        out_next: *mut u64,
-        /// The last places to begin a turn at.
-        in_last: *const u8,
-        out_last: *mut u64,
-        tables: *const Tables,
-        len: u64,
+    /// Needs `is_worthwhile`.
+    fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u64> {
+        let cursor = Cursor::new(lane.tables, lane.bits, lane.list, *lane.at, 1);
+        Cursor { none: u64::from(NONE) << 16, ..cursor }
     }
 
-    impl Cursor {
-        /// Needs `is_worthwhile`.
-        fn new(lane: &mut Lane<'_, '_, '_>) -> Cursor {
-            assert!(lane.bits.bytes_left() >= MAX_READ && lane.list.len() > *lane.at);
-            let input = lane.bits.bytes.as_ptr_range();
-            let list = lane.list.as_mut_ptr_range();
-            Cursor {
-                bit_buf: lane.bits.buf,
-                bit_count: lane.bits.count.into(),
-                in_next: input.start.wrapping_add(lane.bits.next),
-                out_next: list.start.wrapping_add(*lane.at),
-                in_last: input.end.wrapping_sub(MAX_READ),
-                out_last: list.end.wrapping_sub(1),
-                tables: lane.tables,
-                len: 0,
-            }
-        }
-
-        fn give_back(&self, lane: Lane<'_, '_, '_>) {
-            lane.bits.buf = self.bit_buf;
-            lane.bits.count = self.bit_count as u32;
-            lane.bits.next = self.in_next as usize - lane.bits.bytes.as_ptr() as usize;
-            *lane.at = (self.out_next as usize - lane.list.as_ptr() as usize) / size_of::<u64>();
-        }
-
-        fn next(&self, exit: u32) -> Next {
-            if exit & EXIT_DIST == 0 { Next::Symbol } else { Next::Dist(self.len as usize) }
-        }
+    fn give_back(cursor: &Cursor<u64>, lane: Lane<'_, '_, '_>) {
+        *lane.at = cursor.give_back(lane.bits, lane.list);
     }
 
-    /// Set in what a loop returns if a distance comes next; the lane's number is in bit 1.
-    const EXIT_DIST: u32 = 1;
-
-    // The registers of a turn: eax, ecx, edx and edi are free. `$t` tables, `$b` bit buffer, `$n`
-    // bit count, `$in` and `$out` cursors. On the stack, from `$s` on: last places of output and of
-    // input. Labels end with the lane's number.
     #[rustfmt::skip]
-    macro_rules! turn {
+    macro_rules! end {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
-                "cmp ", $in, ", [rsp + ", $s, " + 8]\n ja 4", $i, "f\n",
-                "cmp ", $out, ", [rsp + ", $s, "]\n ja 4", $i, "f\n",
-                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
-                "shlx rdx, [", $in, "], ", $n, "\n or ", $b, ", rdx\n mov edx, ", $nd, "\n shr edx, 3\n",
-                "add ", $in, ", 7\n sub ", $in, ", rdx\n or ", $nd, ", 56\n",
                 "cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
-                // edx = dist entry
-                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n",
-                "mov [", $out, "], ecx\n shr ecx, 26\n cmovz edx, esi\n",
+                lane::look_up_dist!($t, $bd),
+                "mov [", $out, "], ecx\n shr ecx, 26\n cmovz edx, [rsp + ", $s, " + 16]\n",
                 "6", $i, ":\n",
-                // edi = distance
-                "bzhi rdi, ", $b, ", rdx\n rorx eax, edx, 8\n shrx rdi, rdi, rax\n",
-                "mov eax, edx\n shr eax, 16\n add edi, eax\n",
+                lane::distance!($b),
                 "test edx, edx\n jz 8", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
                 "shl ecx, 16\n or ecx, edi\n mov [", $out, " + 4], ecx\n add ", $out, ", 8\n",
@@ -155,123 +103,39 @@ mod x86 {
                 // A rare entry: a length of which extra bits are left, or too long for the entry.
                 "5", $i, ":\n test cl, cl\n jz 4", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
                 "mov [", $out, "], ecx\n",
-                "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
-                "mov eax, ecx\n shr eax, 17\n and eax, 7\n shr ecx, 8\n and ecx, 0x1ff\n",
-                "bzhi rdx, ", $b, ", rax\n add ecx, edx\n shrx ", $b, ", ", $b, ", rax\n sub ", $nb, ", al\n",
-                "mov edx, ", $bd, "\n and edx, {dist_mask}\n mov edx, [", $t, " + rdx*4 + {dist}]\n jmp 6", $i, "b\n",
-                // Left before a symbol.
-                "4", $i, ":\n mov eax, 2*", $i, "\n jmp 2f\n",
-                // Left before a distance.
-                "8", $i, ":\n mov eax, 2*", $i, " + 1\n jmp 2f\n",
+                lane::rare_length!($b, $nb),
+                lane::look_up_dist!($t, $bd),
+                "jmp 6", $i, "b\n",
+                lane::exits!($i),
             )
         };
-    }
-    #[rustfmt::skip]
-    macro_rules! load {
-        ($t:literal, $b:literal, $n:literal, $nd:literal, $in:literal, $out:literal) => {
-            concat!(
-                "push [rdi + {in_last}]\n push [rdi + {out_last}]\n",
-                "mov ", $t, ", [rdi + {tables}]\n mov ", $b, ", [rdi + {bit_buf}]\n mov ", $n, ", [rdi + {bit_count}]\n",
-                "mov ", $in, ", [rdi + {in_next}]\n mov ", $out, ", [rdi + {out_next}]\n",
-                "shlx rdx, [", $in, "], ", $n, "\n or ", $b, ", rdx\n mov edx, ", $nd, "\n shr edx, 3\n",
-                "add ", $in, ", 7\n sub ", $in, ", rdx\n or ", $nd, ", 56\n",
-            )
-        };
-    }
-    #[rustfmt::skip]
-    macro_rules! save {
-        ($b:literal, $n:literal, $in:literal, $out:literal) => {
-            concat!(
-                "mov [rdi + {bit_buf}], ", $b, "\n mov [rdi + {bit_count}], ", $n, "\n",
-                "mov [rdi + {in_next}], ", $in, "\n mov [rdi + {out_next}], ", $out, "\n mov [rdi + {len}], rcx\n",
-            )
-        };
-    }
-    macro_rules! looped {
-        ($cursors:expr, $($code:expr),+ $(,)?) => {{
-            let exit: u32;
-            asm!(
-                "push rbx", "push rbp", "push rdi", "mov esi, {none}",
-                $($code,)+
-                "pop rbp", "pop rbx", "/* {cursor} */",
-                none = const NONE << 16,
-                litlen_mask = const LITLEN_ENTRIES - 1,
-                dist_mask = const DIST_ENTRIES - 1,
-                rare = const RARE,
-                litlen = const offset_of!(Tables, litlen),
-                dist = const offset_of!(Tables, dist),
-                bit_buf = const offset_of!(Cursor, bit_buf),
-                bit_count = const offset_of!(Cursor, bit_count),
-                in_next = const offset_of!(Cursor, in_next),
-                out_next = const offset_of!(Cursor, out_next),
-                in_last = const offset_of!(Cursor, in_last),
-                out_last = const offset_of!(Cursor, out_last),
-                tables = const offset_of!(Cursor, tables),
-                len = const offset_of!(Cursor, len),
-                cursor = const size_of::<Cursor>(),
-                inout("rdi") $cursors => _, out("rax") exit, out("rcx") _, out("rdx") _, out("rsi") _,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-                out("r12") _, out("r13") _, out("r14") _, out("r15") _,
-            );
-            exit
-        }};
     }
 
     /// Goes on until there is something to do for the caller. The lane must be worthwhile.
     pub(in super::super) fn scout(_: Machine, mut lane: Lane<'_, '_, '_>) -> Next {
-        let mut cursor = Cursor::new(&mut lane);
-        let cursors: *mut Cursor = &mut cursor;
+        let mut cursor = cursor(&mut lane);
+        let cursors: *mut Cursor<u64> = &mut cursor;
         // SAFETY: `Machine` is the proof of BMI2. The first refill reads 8 bytes, which
         // `Cursor::new` has seen to; it and that of a turn go on by at most 7 bytes each, and a turn
         // begins at most at `in_last`, 16 bytes before the end. A turn begins at most at `out_last`,
         // and writes one command. Indices of tables are masked. `bit_count` is 63 at most, and 11
         // bits are left for the next lookup: of at least 56 bits a turn consumes at most
         // 11 + 5 + 9 + 13.
-        let exit = unsafe {
-            looped!(
-                cursors,
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                turn!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                "jmp 29b\n",
-                out_of_the_way!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                "2: add rsp, 16\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-            )
-        };
-        let next = cursor.next(exit);
-        cursor.give_back(lane);
-        next
+        let exit = unsafe { one_lane!(cursors, {}, begin end, out_of_the_way) };
+        give_back(&cursor, lane);
+        cursor.next(exit)
     }
 
     /// The same for two streams in turns; says in which there is something to do.
     pub(in super::super) fn scout_two(_: Machine, mut lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
-        let mut both = lanes.each_mut().map(Cursor::new);
+        let mut both = lanes.each_mut().map(cursor);
         let cursors = both.as_mut_ptr();
         // SAFETY: as for one stream.
-        let exit = unsafe {
-            looped!(
-                cursors,
-                "add rdi, {cursor}",
-                load!("rbp", "r12", "r13", "r13d", "r14", "r15"),
-                "sub rdi, {cursor}",
-                load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
-                ".p2align 5\n 29:\n",
-                turn!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                turn!("1", "16", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15"),
-                "jmp 29b\n",
-                out_of_the_way!("0", "0", "rbx", "r8", "r8d", "r9", "r9d", "r9b", "r10", "r11"),
-                out_of_the_way!("1", "16", "rbp", "r12", "r12d", "r13", "r13d", "r13b", "r14", "r15"),
-                "2: add rsp, 32\n pop rdi\n",
-                save!("r8", "r9", "r10", "r11"),
-                "add rdi, {cursor}",
-                save!("r12", "r13", "r14", "r15"),
-            )
-        };
-        let index = (exit >> 1) as usize & 1;
+        let exit = unsafe { two_lanes!(cursors, {}, begin end, out_of_the_way) };
+        let index = lane::lane_of(exit);
         let next = both[index].next(exit);
         for (cursor, lane) in both.iter().zip(lanes) {
-            cursor.give_back(lane);
+            give_back(cursor, lane);
         }
         (index, next)
     }

@@ -9,6 +9,7 @@
 //! | `fast` | the loops for the middle of blocks, of one stream or two at a time |
 //! | [`commands`] | bits → commands, whatever was before; commands → bytes, in order |
 //! | `fast_commands` | the loops of both steps |
+//! | `lane` | what the loops share |
 //! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
 //!
 //! All but `fast` and `fast_commands` is safe and does not depend on the machine; it is also what every faster loop is
@@ -21,6 +22,7 @@ mod fast;
 mod fast_commands;
 pub mod find;
 pub mod header;
+mod lane;
 pub mod table;
 
 pub use careful::{Decoder, Step, Stop, Work, decode_two};
@@ -28,7 +30,7 @@ pub use find::find;
 
 /// Whether this machine has the loops without which this decoder is slower than others.
 pub fn has_loops() -> bool {
-    fast::Machine::detect().is_some()
+    lane::Machine::detect().is_some()
 }
 
 /// How far a match can reach back, in bytes (RFC 1951 §2).
