@@ -1,6 +1,6 @@
 //! One DEFLATE stream on several threads.
 //!
-//! The input is cut into pieces of [`PIECE_LEN`] bytes. Scouts look for the first block that begins
+//! The input is cut into pieces, longer ones where blocks are long. Scouts look for the first block that begins
 //! in a piece and turn all blocks from there on into commands ([`crate::inflate::commands`]), up to
 //! the block that another scout finds as the first one of a later piece. One thread executes the
 //! commands in order: it alone knows where the stream really is. Commands count only if they begin
@@ -18,8 +18,11 @@
 //! scouts: they pass over the pieces that it will have reached before they could be done
 //! ([`Board::claim`]), and it decodes those itself.
 //!
-//! Memory: `2 * threads + 2` pieces are in work at most, each with at most [`MAX_COMMANDS`]
-//! commands of 8 bytes: 6 MiB with two threads.
+//! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
+//! name only. If not, the stream goes on in order for a stretch.
+//!
+//! Memory: `2 * threads + 2` pieces are in work at most, each with at most 12 bytes of commands for a
+//! byte of [`MAX_PIECE_LEN`]: 36 MiB with two threads, 9 MiB where blocks are as short as usual.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,25 +34,29 @@ use crate::error::Error;
 use crate::inflate::commands::{Reached, Scout, Span};
 use crate::inflate::find;
 
-/// What a scout takes at a time, in bytes of input.
-const PIECE_LEN: usize = 128 << 10;
-/// Commands for which there is room; data that need more are decoded in order.
-const MAX_COMMANDS: usize = 1 << 17;
-/// How much input tells whether the data are compressible, in bits.
+/// What a scout takes at a time, in bytes of input: four blocks if that is within these bounds, since
+/// finding the first one takes half a block's length at a tenth of a scout's pace.
+const MIN_PIECE_LEN: usize = 128 << 10;
+const MAX_PIECE_LEN: usize = 512 << 10;
+/// How much input tells what the data are like, in bits.
 const PROBE_LEN: u64 = 8 * (16 << 10);
 /// The shortest input that is worth starting threads.
-pub(super) const MIN_LEN: usize = 4 * PIECE_LEN;
-/// After so many pieces in a row that were of no use the stream is decoded in order for a stretch of
-/// input, each twice as long as the one before.
+pub(super) const MIN_LEN: usize = 512 << 10;
+/// After so many pieces in a row that were of no use, the rest of a batch is decoded in order.
 const MAX_MISSES: u32 = 4;
-const FIRST_STRETCH_LEN: u64 = bit_of(32);
+/// The first batch, in bits; each is 16 times as long as the one before, if that was of use, as everybody
+/// has to wait where one ends.
+const FIRST_BATCH_LEN: u64 = 8 * (2 << 20);
+/// After a batch that was of no use the stream is decoded in order for a stretch, in bits, each twice as long
+/// as the one before.
+const FIRST_STRETCH_LEN: u64 = 8 * (4 << 20);
 
 /// What scouts keep between pieces.
 static SCOUTS: Mutex<Vec<Box<Scout>>> = Mutex::new(Vec::new());
 
-fn take_scout() -> Box<Scout> {
+fn take_scout(room: usize) -> Box<Scout> {
     let mut scout = lock(&SCOUTS).pop().unwrap_or_default();
-    scout.commands.clear(MAX_COMMANDS);
+    scout.commands.clear(room);
     scout
 }
 
@@ -61,22 +68,59 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The bit where a piece begins.
-const fn bit_of(piece: usize) -> u64 {
-    8 * (piece * PIECE_LEN) as u64
-}
-
 /// How a stream has dealt with scouts so far.
 pub(super) struct Patience {
     /// Bits to decode in order before they get another chance.
     in_order: u64,
     /// And the next time.
     stretch_len: u64,
+    batch_len: u64,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { in_order: 0, stretch_len: FIRST_STRETCH_LEN }
+        Patience { in_order: 0, stretch_len: FIRST_STRETCH_LEN, batch_len: FIRST_BATCH_LEN }
+    }
+}
+
+impl Patience {
+    /// Takes note of a batch.
+    fn learn(&mut self, is_of_use: bool) {
+        if is_of_use {
+            self.batch_len = self.batch_len.saturating_mul(16);
+            self.stretch_len = FIRST_STRETCH_LEN;
+        } else {
+            self.in_order = self.stretch_len;
+            self.stretch_len = self.stretch_len.saturating_mul(2);
+            self.batch_len = FIRST_BATCH_LEN;
+        }
+    }
+}
+
+/// A stretch of a stream, and when it began.
+struct Lap {
+    time: Instant,
+    pos: u64,
+    len: u64,
+}
+
+impl Lap {
+    fn begin(stream: &Stream<'_, '_, '_>) -> Lap {
+        Lap { time: Instant::now(), pos: stream.pos, len: stream.len }
+    }
+
+    /// Bits of input.
+    fn input(&self, stream: &Stream<'_, '_, '_>) -> u64 {
+        stream.pos - self.pos
+    }
+
+    fn data(&self, stream: &Stream<'_, '_, '_>) -> u64 {
+        stream.len - self.len
+    }
+
+    /// Time for a unit of work: a bit of input takes about as long as a byte of data, whatever the data.
+    fn pace(&self, stream: &Stream<'_, '_, '_>) -> f64 {
+        self.time.elapsed().as_secs_f64() / (self.input(stream) + self.data(stream)).max(1) as f64
     }
 }
 
@@ -89,41 +133,70 @@ pub(super) fn go_on(
     let end = 8 * bytes.len() as u64;
     // What is begun is done in order.
     stream.decode_to(bytes, stream.pos)?;
-    while stream.is_at_block() && end - stream.pos >= bit_of(1) {
-        let start = stream.pos;
+    while stream.is_at_block() && end - stream.pos >= 8 * MIN_PIECE_LEN as u64 {
+        let lap = Lap::begin(stream);
         if patience.in_order > 0 {
-            stream.decode_to(bytes, start + patience.in_order)?;
-            patience.in_order = patience.in_order.saturating_sub(stream.pos - start);
-        } else if !is_compressible(stream, bytes)? {
-            patience.in_order = bit_of(1);
-        } else if stream.is_at_block() && !speculate(stream, bytes)? {
-            patience.in_order = patience.stretch_len;
-            patience.stretch_len *= 2;
+            stream.decode_to(bytes, stream.pos.saturating_add(patience.in_order))?;
+            patience.in_order = patience.in_order.saturating_sub(lap.input(stream));
+            continue;
+        }
+        stream.decode_to(bytes, stream.pos + PROBE_LEN)?;
+        // What does not become longer is copied faster than it can be looked through for blocks.
+        if 8 * lap.data(stream) <= lap.input(stream) * 9 / 8 {
+            patience.in_order = 8 * MIN_PIECE_LEN as u64;
+        } else if stream.is_at_block() {
+            let (alone, together) = (lap.pace(stream), Lap::begin(stream));
+            let blocks_len = 4 * (lap.input(stream) / 8) as usize;
+            let pieces = Pieces {
+                len: blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two(),
+                begin: stream.pos,
+            };
+            let until = stream.pos.saturating_add(patience.batch_len).min(end);
+            let is_useful = speculate(stream, bytes, pieces, until)?;
+            patience.learn(is_useful && together.pace(stream) < alone);
         }
     }
     stream.decode_to(bytes, u64::MAX)
 }
 
-/// Goes on a little and says whether that became longer. What did not is copied faster than it can
-/// be looked through for blocks.
-fn is_compressible(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Result<bool, Error> {
-    let (pos, len) = (stream.pos, stream.len);
-    stream.decode_to(bytes, pos + PROBE_LEN)?;
-    Ok(8 * (stream.len - len) > (stream.pos - pos) * 9 / 8)
+/// How a batch is cut.
+#[derive(Clone, Copy)]
+struct Pieces {
+    /// In bytes.
+    len: usize,
+    /// The bit where a block is known to begin.
+    begin: u64,
 }
 
-/// Goes on with the help of other threads to the last piece; false if they turn out to be of little use.
-fn speculate(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Result<bool, Error> {
-    let (begin, threads) = (stream.pos, stream.out.threads.get());
-    let first = (begin / bit_of(1)) as usize;
-    let end = bytes.len().div_ceil(PIECE_LEN);
+impl Pieces {
+    /// The bit where a piece begins.
+    fn start(self, piece: usize) -> u64 {
+        8 * (piece * self.len) as u64
+    }
+
+    /// The piece that a bit is in.
+    fn of(self, bit: u64) -> usize {
+        (bit / self.start(1)) as usize
+    }
+}
+
+/// Goes on with the help of other threads to the end of the piece before bit `until`; false if they turn out to be
+/// of little use.
+fn speculate(
+    stream: &mut Stream<'_, '_, '_>,
+    bytes: &[u8],
+    pieces: Pieces,
+    until: u64,
+) -> Result<bool, Error> {
+    let threads = stream.out.threads.get();
+    let (first, end) = (pieces.of(pieces.begin), pieces.of(until - 1) + 1);
     let board = Board::new(first..end, threads);
     thread::scope(|scope| {
         let _over = Over(&board);
         for _ in 1..threads {
             let scout = || {
                 while let Some(claim) = board.claim() {
-                    claim.work(bytes, begin);
+                    claim.work(bytes, pieces);
                 }
             };
             if thread::Builder::new().spawn_scoped(scope, scout).is_err() {
@@ -133,7 +206,7 @@ fn speculate(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Result<bool, Erro
         let mut misses = 0;
         for piece in first..end {
             let turn = board.turn();
-            let (start, boundary) = (Instant::now(), bit_of(piece + 1));
+            let (start, boundary) = (Instant::now(), pieces.start(piece + 1));
             match turn {
                 Turn::Decode => {
                     stream.decode_to(bytes, boundary)?;
@@ -180,13 +253,15 @@ struct Found {
 }
 
 /// Turns the blocks that begin in `piece` and those of the next one into commands; none where
-/// none seem to. At bit `begin`, or behind it, a block is known to begin.
-fn scout_two(bytes: &[u8], begin: u64, piece: usize) -> [Option<Found>; 2] {
+/// none seem to.
+fn scout_two(bytes: &[u8], pieces: Pieces, piece: usize) -> [Option<Found>; 2] {
     let span = |piece: usize| {
-        let (from, to) = (bit_of(piece), bit_of(piece + 1));
-        let from = if from <= begin { Some(begin) } else { find(bytes, from, to) };
-        from.map(|from| Span { from, to, limit: bit_of(piece + 2) })
+        let (from, to) = (pieces.start(piece), pieces.start(piece + 1));
+        let from = if from <= pieces.begin { Some(pieces.begin) } else { find(bytes, from, to) };
+        from.map(|from| Span { from, to, limit: pieces.start(piece + 2) })
     };
+    // Literals of 8 bits and more, two to a command, and the block that ends in the next piece.
+    let take_scout = || take_scout(pieces.len * 3 / 2);
     match [span(piece), span(piece + 1)] {
         [Some(first), Some(second)] => {
             let (mut one, mut two) = (take_scout(), take_scout());
@@ -329,9 +404,9 @@ struct Claim<'b> {
 }
 
 impl Claim<'_> {
-    fn work(mut self, bytes: &[u8], begin: u64) {
+    fn work(mut self, bytes: &[u8], pieces: Pieces) {
         let start = Instant::now();
-        self.found = scout_two(bytes, begin, self.first);
+        self.found = scout_two(bytes, pieces, self.first);
         self.board.note(|costs| &mut costs.scout, start.elapsed() / 2);
     }
 }
