@@ -151,7 +151,9 @@ pub(super) fn go_on(
                 len: blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two(),
                 begin: stream.pos,
             };
-            let until = stream.pos.saturating_add(patience.batch_len).min(end);
+            // A short rest is not worth another beginning.
+            let has_more = end - stream.pos > patience.batch_len.saturating_mul(2);
+            let until = if has_more { stream.pos + patience.batch_len } else { end };
             let is_useful = speculate(stream, bytes, pieces, until)?;
             patience.learn(is_useful && together.pace(stream) < alone);
         }
