@@ -33,6 +33,8 @@ const MIN_LEN: usize = 64 << 10;
 const PIECE_LEN: usize = 128 << 10;
 /// A piece that decodes to more is left where it has come to.
 const MAX_OUT_LEN: usize = 4 << 20;
+/// And it is no longer packed than this, of which little is for headers and blocks of nothing.
+const MAX_PACKED_LEN: usize = MAX_DATA_LEN + (64 << 10);
 /// The longest header that is looked for.
 const MAX_HEADER_LEN: usize = 4 << 10;
 /// So many places that are no members after all make a piece hopeless.
@@ -46,14 +48,14 @@ pub(super) fn is_worthwhile(input: &Input<'_>) -> bool {
 }
 
 /// Decodes the members at the front of `input`, as far as they are short and do not say their length, if
-/// that is worthwhile; returns how many there were.
+/// it is in memory; returns how many there were.
 pub(super) fn run(
     input: &mut Input<'_>,
     mut out: Option<&mut (dyn Write + Send)>,
     threads: &Threads,
     totals: &mut Totals,
 ) -> Result<u64, Error> {
-    let Some(bytes) = input.slice().filter(|bytes| bytes.len() >= MIN_LEN) else { return Ok(0) };
+    let Some(bytes) = input.slice() else { return Ok(0) };
     let (before, mut pos) = (totals.parts, 0);
     let is_over = AtomicBool::new(false);
     let mut starts = (0..bytes.len()).step_by(PIECE_LEN);
@@ -118,6 +120,44 @@ impl Found {
         }
         Ok(*pos >= self.piece.end)
     }
+
+    /// Decodes from `start` on.
+    fn decode(&mut self, bytes: &[u8]) {
+        let (mut at, mut out_end) = (self.start, 0);
+        while at < self.piece.end
+            && let Some(member) = self.decode_one(bytes, at, out_end)
+        {
+            (at, out_end) = (member.end, member.out_end);
+            self.members.push(member);
+        }
+    }
+
+    fn decode_one(&mut self, bytes: &[u8], at: usize, out_pos: usize) -> Option<Member> {
+        let header_end = bytes.len().min(at + MAX_HEADER_LEN);
+        let header = gzip::read_header(&bytes[at..header_end]).ok()??;
+        if header.member_len.is_some() {
+            return None;
+        }
+        let begin = at + header.len;
+        let packed = &bytes[begin..bytes.len().min(begin + MAX_PACKED_LEN)];
+        loop {
+            let room = (self.out.len() - out_pos).min(MAX_DATA_LEN);
+            match libdeflate::inflate(packed, &mut self.out[out_pos..out_pos + room]) {
+                Inflated::Done { consumed, produced } => {
+                    let (end, out_end) = (begin + consumed, out_pos + produced);
+                    let crc = crc32(&self.out[out_pos..out_end]);
+                    let trailer = Trailer::read(&bytes[end..])?;
+                    let (header_len, end) = (header.len, end + TRAILER_LEN);
+                    let member = Member { end, out_end, header_len, mtime: header.mtime, crc };
+                    return (trailer == Trailer::new(crc, produced as u64)).then_some(member);
+                }
+                Inflated::OutOfSpace if room < MAX_DATA_LEN && self.out.len() < MAX_OUT_LEN => {
+                    self.out.resize((2 * self.out.len()).clamp(PIECE_LEN, MAX_OUT_LEN), 0);
+                }
+                Inflated::OutOfSpace | Inflated::Bad => return None,
+            }
+        }
+    }
 }
 
 /// Decodes the members that begin in `piece`.
@@ -137,41 +177,29 @@ fn look(bytes: &[u8], piece: Range<usize>) -> Found {
     found
 }
 
-impl Found {
-    /// Decodes from `start` on.
-    fn decode(&mut self, bytes: &[u8]) {
-        let (mut at, mut out_end) = (self.start, 0);
-        while at < self.piece.end
-            && let Some(member) = self.decode_one(bytes, at, out_end)
-        {
-            (at, out_end) = (member.end, member.out_end);
-            self.members.push(member);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::fixed;
+
+    fn member(deflate: &[u8], data: &[u8]) -> Vec<u8> {
+        let trailer = [crc32(data), data.len() as u32].map(u32::to_le_bytes).concat();
+        [&BEGIN[..], &[0, 0, 0, 0, 0, 0, 255], deflate, &trailer].concat()
     }
 
-    fn decode_one(&mut self, bytes: &[u8], at: usize, out_pos: usize) -> Option<Member> {
-        let header_end = bytes.len().min(at + MAX_HEADER_LEN);
-        let header = gzip::read_header(&bytes[at..header_end]).ok()??;
-        if header.member_len.is_some() {
-            return None;
-        }
-        let begin = at + header.len;
-        loop {
-            let room = (self.out.len() - out_pos).min(MAX_DATA_LEN);
-            match libdeflate::inflate(&bytes[begin..], &mut self.out[out_pos..out_pos + room]) {
-                Inflated::Done { consumed, produced } => {
-                    let (end, out_end) = (begin + consumed, out_pos + produced);
-                    let crc = crc32(&self.out[out_pos..out_end]);
-                    let trailer = Trailer::read(&bytes[end..])?;
-                    let (header_len, end) = (header.len, end + TRAILER_LEN);
-                    let member = Member { end, out_end, header_len, mtime: header.mtime, crc };
-                    return (trailer == Trailer::new(crc, produced as u64)).then_some(member);
-                }
-                Inflated::OutOfSpace if room < MAX_DATA_LEN && self.out.len() < MAX_OUT_LEN => {
-                    self.out.resize((2 * self.out.len()).clamp(PIECE_LEN, MAX_OUT_LEN), 0);
-                }
-                Inflated::OutOfSpace | Inflated::Bad => return None,
-            }
-        }
+    #[test]
+    fn a_member_of_much_input_and_little_data_is_not_short() {
+        let mut deflate = Vec::new();
+        fixed::encode(b"short", &mut deflate);
+        let short = member(&deflate, b"short");
+        // Whoever looked through it from many places would take a square of its length.
+        let nothing = [0, 0, 0, 0xff, 0xff].repeat(MAX_PACKED_LEN / 5 + 1);
+        let long = member(&[&nothing[..], &deflate].concat(), b"short");
+        let bytes = [&short[..], &short, &long, &short].concat();
+        let found = look(&bytes, 0..PIECE_LEN);
+        assert_eq!((found.start, found.members.len()), (0, 2));
+        assert_eq!(found.out[..10], *b"shortshort");
+        let within = member(&[&nothing[..MAX_DATA_LEN / 5 * 5], &deflate].concat(), b"short");
+        assert_eq!(look(&[&within[..], &short].concat(), 0..PIECE_LEN).members.len(), 1);
     }
 }
