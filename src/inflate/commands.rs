@@ -93,16 +93,6 @@ impl Commands {
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     fn truncate(&mut self, (len, stored): (usize, usize)) {
         self.len = len;
         self.stored.truncate(stored);

@@ -161,15 +161,16 @@ mod x86 {
         while out.room() >= MAX_WRITE && !left.is_empty() && done == 0 {
             let turns = ((out.room() - MAX_WRITE) / MAX_ADVANCE + 1).min(MAX_RUN).min(left.len());
             let known = out.pos - out.floor;
-            let next = out.buf[out.pos..].as_mut_ptr();
-            // SAFETY: of `turns` turns each begins where `MAX_WRITE` bytes are room, and `known` bytes before
-            // `next` are the output's.
-            let (end, executed) = unsafe {
-                if known < MAX_DIST {
+            // SAFETY: `pos` is in the buffer. Of `turns` turns each begins where `MAX_WRITE` bytes are room, and
+            // `known` bytes before `next` are the output's.
+            let (next, (end, executed)) = unsafe {
+                let next = out.buf.as_mut_ptr().add(out.pos);
+                let done = if known < MAX_DIST {
                     run::<true>(&left[..turns], next, known)
                 } else {
                     run::<false>(&left[..turns], next, known)
-                }
+                };
+                (next, done)
             };
             out.pos += end as usize - next as usize;
             done = turns - executed;
@@ -204,10 +205,9 @@ mod x86 {
                 }
                 let from = start.sub(dist);
                 copy(from, start);
-                next = start.add(len);
                 if len > 32 {
                     if len > 258 {
-                        return (start.sub((entry >> 24 & 3) as usize), i);
+                        return (next, i);
                     }
                     let mut done = 32;
                     while done < len {
@@ -216,6 +216,7 @@ mod x86 {
                         done += 64;
                     }
                 }
+                next = start.add(len);
             }
         }
         (next, list.len())
