@@ -694,11 +694,10 @@ fn a_long_member_decodes_to_the_same_on_any_number_of_threads() {
 #[test]
 fn damage_in_a_long_member_shows_the_same_on_any_number_of_threads() {
     let (data, packed) = long_member();
-    let mut seed = 99u64;
+    let mut numbers = Numbers(99);
     for turn in 0..16 {
         let mut damaged = packed.clone();
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = 20 + (seed >> 33) as usize % (packed.len() - 20);
+        let at = 20 + numbers.below(packed.len() - 20);
         if turn % 4 == 0 {
             damaged.truncate(at);
         } else {
@@ -759,11 +758,10 @@ fn short_members_decode_to_the_same_on_any_number_of_threads() {
 #[test]
 fn damage_in_short_members_shows_the_same_on_any_number_of_threads() {
     let (_, packed) = short_members();
-    let mut seed = 7u64;
+    let mut numbers = Numbers(7);
     for turn in 0..24 {
         let mut damaged = packed.clone();
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = 20 + (seed >> 33) as usize % (packed.len() - 20);
+        let at = 20 + numbers.below(packed.len() - 20);
         match turn % 4 {
             0 => damaged.truncate(at),
             1 => damaged[at..at + 3].copy_from_slice(&[0x1f, 0x8b, 8]),

@@ -16,9 +16,9 @@
 //! are two groups or more, and else two times [`MAX_GROUP_LEN`]. With two threads and groups of 4 MiB
 //! these are 56 MiB.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::inflate::with_two_decoders;
 use super::sink::Output;
 use crate::checksum::{Joined, Kind, Running};
 use crate::engine::{ordered, pool};
@@ -177,20 +177,13 @@ struct Decoded<'a> {
     sums: Option<Vec<u32>>,
 }
 
-thread_local! {
-    static DECODERS: RefCell<Option<Box<[Decoder; 2]>>> = const { RefCell::new(None) };
-}
-
 fn decode(item: Item<'_>, kind: Kind) -> Decoded<'_> {
     let mut out = pool::OUTPUT.take();
     if out.len() < item.data_len {
         // New memory is zero already.
         out = vec![0; item.data_len];
     }
-    let sums = DECODERS.with_borrow_mut(|cached| {
-        let decoders = cached.get_or_insert_with(|| Box::new([Decoder::new(), Decoder::new()]));
-        decode_groups(&item.groups, &mut out, kind, decoders)
-    });
+    let sums = with_two_decoders(|decoders| decode_groups(&item.groups, &mut out, kind, decoders));
     Decoded { item, out, sums }
 }
 

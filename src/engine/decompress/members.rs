@@ -14,11 +14,11 @@
 //! `GROUP_LEN + 2 * MAX_MEMBER_LEN` of output and, for streams, as much of input; the usual group has
 //! `GROUP_LEN`, or two members.
 
-use std::cell::RefCell;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::inflate::with_two_decoders;
 use super::{GzipHeader, Method, Totals, peek_header};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::checksum::crc32;
@@ -160,10 +160,6 @@ struct Decoded<'a> {
 /// What a decoder may want behind its output.
 const SLACK: usize = 1 << 10;
 
-thread_local! {
-    static DECODERS: RefCell<Option<Box<[Decoder; 2]>>> = const { RefCell::new(None) };
-}
-
 fn decode(group: Group<'_>) -> Decoded<'_> {
     let Group { packed, members, out_len } = group;
     let mut out = pool::OUTPUT.take();
@@ -199,8 +195,7 @@ fn side_by_side(packed: &[u8], members: &[Member], out_len: usize, out: &mut Vec
         first_len += members[count].trailer.len as usize;
         count += 1;
     }
-    DECODERS.with_borrow_mut(|cached| {
-        let decoders = cached.get_or_insert_with(|| Box::new([Decoder::new(), Decoder::new()]));
+    with_two_decoders(|decoders| {
         let [first, second] = decoders.each_mut();
         let (first_out, second_out) = out.split_at_mut(first_len);
         let (first_members, second_members) = members.split_at(count);

@@ -154,11 +154,14 @@ pub fn decompress(
     let mut next = Next::Part(first_header(input, settings)?.format);
     let mut changes = 0;
     loop {
-        let (out, before) = (reborrow(&mut out), totals.parts);
+        let (mut out, before) = (reborrow(&mut out), totals.parts);
         let may_change = changes < MAX_CHANGES;
         next = match next {
+            Next::Another => match ahead::run(input, reborrow(&mut out), settings.threads, &mut totals)? {
+                0 => gzip(input, out, settings, may_change, &mut totals)?,
+                _ => self::next(input, settings.leaves_tail)?,
+            },
             Next::Part(Format::Gzip) => gzip(input, out, settings, may_change, &mut totals)?,
-            Next::Another => ahead(input, out, settings, may_change, &mut totals)?,
             Next::Part(Format::Zlib) => zlib::run(input, out, settings, &mut totals)?,
             Next::Part(Format::Zip) => zip::run(input, out, settings.threads, &mut totals)?,
             Next::Part(Format::Legacy(legacy)) => old::run(legacy, input, out, settings, &mut totals)?,
@@ -197,20 +200,6 @@ fn gzip<'env>(
     }
     let leaves = serial::Leaves { tail: settings.leaves_tail, sized: is_honest, short: may_change };
     serial::run(input, out, settings.threads, leaves, totals)
-}
-
-/// Decodes short gzip members, and others until the caller has to choose again.
-fn ahead<'env>(
-    input: &mut Input<'_>,
-    mut out: Option<&'env mut (dyn Write + Send)>,
-    settings: Settings<'env>,
-    may_change: bool,
-    totals: &mut Totals,
-) -> Result<Next, Error> {
-    if ahead::run(input, reborrow(&mut out), settings.threads, totals)? > 0 {
-        return next(input, settings.leaves_tail);
-    }
-    gzip(input, out, settings, may_change, totals)
 }
 
 /// How many of the bytes to come GNU gzip would have read, having read `read`.
