@@ -21,8 +21,10 @@
 //!
 //! Codewords that the tables do not know are decoded by [`Canonical`].
 //!
-//! Building takes a counting sort, and entries by ascending number of bits with the table doubled in
-//! between (§3.2.2's order read backwards).
+//! Building takes a counting sort. The litlen table is laid out in the order of codewords, where all
+//! that begins with a symbol stands side by side and is copied in vectors, and turned around then;
+//! the dist table is put together by ascending number of bits, doubled in between (§3.2.2's order
+//! read backwards).
 
 use super::header::END_OF_BLOCK;
 
@@ -44,8 +46,6 @@ pub const RARE: u32 = 63 << 26;
 pub const MIN_LENGTH_ENTRY: u32 = 3 << 26;
 /// Of 256 litlen symbols, by their codewords' lengths, so many literals are many.
 const MANY_LITERALS: usize = 160;
-/// The most bits of two literals that a length may follow in the same entry.
-const MAX_PAIR_BITS: usize = 8;
 
 /// Symbols of the litlen code; the last two occur only in the fixed code and mean nothing.
 const LITLEN_SYMBOLS: usize = 288;
@@ -138,6 +138,7 @@ pub struct Tables {
     pub dist_code: Canonical<DIST_SYMBOLS>,
     /// Whether a literal is to be expected after a literal.
     pub has_many_literals: bool,
+    draft: Draft,
 }
 
 impl Default for Tables {
@@ -155,15 +156,23 @@ impl Tables {
             litlen_code: Canonical::new(),
             dist_code: Canonical::new(),
             has_many_literals: false,
+            draft: Draft::new(),
         }
     }
 
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
     /// have just one codeword, of 1 bit; and the dist code may have none.
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
-        self.litlen_code.build(litlen_lens)?;
-        self.dist_code.build(dist_lens)?;
-        let literals = fill_litlen(&mut self.litlen, &self.litlen_code, litlen_lens);
+        let (litlen_lens, dist_lens) = (padded(litlen_lens), padded(dist_lens));
+        let literal_counts = count_groups(&litlen_lens[..END_OF_BLOCK]);
+        let mut counts = count_groups(&litlen_lens[END_OF_BLOCK..]);
+        counts.iter_mut().zip(literal_counts).for_each(|(sum, count)| *sum += count);
+        self.litlen_code.build(&litlen_lens, counts)?;
+        self.dist_code.build(&dist_lens, count_groups(&dist_lens))?;
+        self.draft.literal_counts = literal_counts;
+        self.draft.make(&self.litlen_code, &mut self.litlen);
+        let share = |len: usize| usize::from(literal_counts[len]) << (MAX_CODEWORD_LEN - len);
+        let literals = (1..=LITLEN_BITS as usize).map(share).sum::<usize>() >> (MAX_CODEWORD_LEN - 8);
         self.has_many_literals = literals >= MANY_LITERALS;
         fill(&mut self.dist, 0, &self.dist_code, |symbol, len| DISTS[symbol & 31] + 0x101 * len);
         Ok(())
@@ -207,13 +216,10 @@ impl<const N: usize> Canonical<N> {
         }
     }
 
-    /// Takes over at most `N` lengths, each at most 15.
+    /// Takes over the lengths, each at most 15, of the symbols in their order.
     #[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
-    fn build(&mut self, lens: &[u8]) -> Result<(), NotACode> {
-        let lens = &lens[..lens.len().min(N)];
-        let [low_count, high_count] = count_halves(lens);
-        self.count = low_count;
-        self.count.iter_mut().zip(high_count).for_each(|(sum, count)| *sum += count);
+    fn build(&mut self, lens: &[u8; N], count: [u16; MAX_CODEWORD_LEN + 1]) -> Result<(), NotACode> {
+        self.count = count;
         if !is_code(&self.count) {
             return Err(NotACode);
         }
@@ -227,25 +233,18 @@ impl<const N: usize> Canonical<N> {
             next += self.count[len] << (MAX_CODEWORD_LEN - len);
             self.limit[len] = next;
         }
-        // Symbols without a codeword come behind all others, which takes no branch. Both halves of
-        // the symbols at the same time, so that equal lengths do not wait for each other.
-        place[0] = used;
-        let (low, high) = lens.split_at(lens.len() / 2);
-        let mut high_place = place;
-        high_place.iter_mut().zip(low_count).for_each(|(place, count)| *place += count);
-        let mut put = |place: &mut [u16; MAX_CODEWORD_LEN + 1], len: u8, symbol: usize| {
-            let place = &mut place[usize::from(len & 15)];
-            if let Some(slot) = self.symbols.get_mut(usize::from(*place)) {
-                *slot = symbol as u16;
+        for (group, lens) in lens.chunks(8).enumerate() {
+            let lens = u64::from_le_bytes(lens.try_into().expect("a multiple of 8 symbols"));
+            let mut used = (lens + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080;
+            while used != 0 {
+                let shift = used.trailing_zeros() & 56;
+                used &= used - 1;
+                let place = &mut place[(lens >> shift) as usize & 15];
+                if let Some(slot) = self.symbols.get_mut(usize::from(*place)) {
+                    *slot = (8 * group as u32 + shift / 8) as u16;
+                }
+                *place += 1;
             }
-            *place += 1;
-        };
-        for (symbol, (low_len, high_len)) in low.iter().zip(high).enumerate() {
-            put(&mut place, *low_len, symbol);
-            put(&mut high_place, *high_len, low.len() + symbol);
-        }
-        if high.len() > low.len() {
-            put(&mut high_place, high[low.len()], 2 * low.len());
         }
         Ok(())
     }
@@ -293,25 +292,41 @@ impl Canonical<DIST_SYMBOLS> {
     }
 }
 
-/// How many of `lens`, which are at most 15, there are of each.
-pub(super) fn count(lens: &[u8]) -> [u16; MAX_CODEWORD_LEN + 1] {
-    let [mut sum, high] = count_halves(lens);
-    sum.iter_mut().zip(high).for_each(|(sum, count)| *sum += count);
-    sum
+/// The lengths of `N` symbols, the last of which have none.
+fn padded<const N: usize>(lens: &[u8]) -> [u8; N] {
+    let (mut padded, len) = ([0; N], lens.len().min(N));
+    padded[..len].copy_from_slice(&lens[..len]);
+    padded
 }
 
-/// The same for each half of `lens`, the second of which is the longer one.
-fn count_halves(lens: &[u8]) -> [[u16; MAX_CODEWORD_LEN + 1]; 2] {
-    // Side by side, so that equal neighbours do not wait for each other.
-    let mut counts = [[0u16; MAX_CODEWORD_LEN + 1]; 2];
-    let (low, high) = lens.split_at(lens.len() / 2);
-    for (low_len, high_len) in low.iter().zip(high) {
-        counts[0][usize::from(*low_len & 15)] += 1;
-        counts[1][usize::from(*high_len & 15)] += 1;
+/// How many of `lens`, which are at most 15, there are of each but 0.
+pub(super) fn count(lens: &[u8]) -> [u16; MAX_CODEWORD_LEN + 1] {
+    count_groups(&padded::<{ LITLEN_SYMBOLS + DIST_SYMBOLS }>(lens))
+}
+
+/// The same for a multiple of 8 lengths.
+#[inline(always)]
+fn count_groups(lens: &[u8]) -> [u16; MAX_CODEWORD_LEN + 1] {
+    const LOW_HALVES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+    let mut counts = [0; MAX_CODEWORD_LEN + 1];
+    // No more than a byte can count.
+    for lens in lens.chunks(128) {
+        let (mut even, mut odd) = (0, 0);
+        for group in lens.as_chunks::<8>().0 {
+            // Four bits for each length, in a register: equal neighbours do not wait for each other.
+            let shifts = u64::from_le_bytes(*group) << 2;
+            let counts = (0..8).fold(0, |counts, i| counts + (1u64 << (shifts >> (8 * i) & 60)));
+            even += counts & LOW_HALVES;
+            odd += counts >> 4 & LOW_HALVES;
+        }
+        for (counts, (even, odd)) in
+            counts.as_chunks_mut::<2>().0.iter_mut().zip(even.to_le_bytes().iter().zip(odd.to_le_bytes()))
+        {
+            counts[0] += u16::from(*even);
+            counts[1] += u16::from(odd);
+        }
     }
-    for len in &high[low.len()..] {
-        counts[1][usize::from(*len & 15)] += 1;
-    }
+    counts[0] = 0;
     counts
 }
 
@@ -327,116 +342,159 @@ fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
     sum == 1 << MAX_CODEWORD_LEN || sum == 0 || (codewords == 1 && count[1] == 1)
 }
 
-/// Makes the litlen table. Returns how many of 256 symbols are literals, if their codewords have the
-/// lengths that suit.
-///
-/// An entry is as much of the bits of its index as can be decoded, up to two literals and a length.
-/// Sequences of symbols are like codewords: the table of the first `n` bits is that of the first
-/// `n - 1`, twice, and in it what takes just `n` bits. So each sequence is put down once.
-#[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
-fn fill_litlen(table: &mut [u32; LITLEN_ENTRIES], code: &Canonical<LITLEN_SYMBOLS>, lens: &[u8]) -> usize {
-    const BITS: usize = LITLEN_BITS as usize;
-    // All of these are indices in the upper half and entries in the lower one, by ascending number
-    // of bits; those of `n` bits begin at `starts[n]`.
-    let (mut literals, mut literal_starts) = ([0; 256], [0; BITS + 2]);
-    let (mut pairs, mut pair_starts) = ([0; 1 << (MAX_PAIR_BITS + 1)], [0; BITS + 2]);
-    // Lengths with all extra bits. A length is one of a symbol's at most.
-    let (mut lengths, mut length_starts) = ([0; 256], [0; BITS + 2]);
-    // Rare ones.
-    let (mut others, mut other_starts) = ([0; 32], [0; BITS + 2]);
-
-    let mut literal_counts = code.count;
-    for len in lens.iter().skip(END_OF_BLOCK).filter(|len| **len > 0) {
-        literal_counts[usize::from(*len & 15)] -= 1;
-    }
-    let (mut counts, mut place) = ([0; BITS + 1], 0);
-    for len in 1..=BITS {
-        let symbols = &code.symbols[place..place + usize::from(code.count[len])];
-        let (class_literals, rest) = symbols.split_at(usize::from(literal_counts[len]));
-        let codeword = (place as u16).wrapping_sub(code.offset[len]);
-        let start = literal_starts[len];
-        literal_starts[len + 1] = start + class_literals.len();
-        for (i, symbol) in class_literals.iter().enumerate() {
-            let index = reversed(codeword + i as u16, len);
-            literals[(start + i) & 255] = index << 32 | 1 << 24 | u64::from(*symbol & 255) << 8 | len as u64;
-        }
-        other_starts[len + 1] = other_starts[len];
-        for (i, symbol) in rest.iter().enumerate() {
-            if let Some((_, extra)) = plain_length(*symbol, len) {
-                counts[len + extra] += 1 << extra;
-            } else {
-                let index = reversed(codeword + (class_literals.len() + i) as u16, len);
-                let entry = LITLENS[usize::from(*symbol) % 512 % LITLEN_SYMBOLS] + len as u32;
-                others[other_starts[len + 1] & 31] = index << 32 | u64::from(entry);
-                other_starts[len + 1] += 1;
-            }
-        }
-        place += symbols.len();
-    }
-    for len in 1..=BITS {
-        length_starts[len + 1] = length_starts[len] + counts[len];
-    }
-    let mut length_ends = length_starts;
-    let mut place = 0;
-    for len in 1..=BITS {
-        let symbols = &code.symbols[place..place + usize::from(code.count[len])];
-        let codeword = (place as u16).wrapping_sub(code.offset[len]);
-        for (i, symbol) in symbols.iter().enumerate().skip(usize::from(literal_counts[len])) {
-            let Some((base, extra)) = plain_length(*symbol, len) else { continue };
-            let (index, bits) = (reversed(codeword + i as u16, len), len + extra);
-            for more in 0..1u64 << extra {
-                let entry = (u64::from(base) + more) << 26 | bits as u64;
-                lengths[length_ends[bits] & 255] = (index | more << len) << 32 | entry;
-                length_ends[bits] += 1;
-            }
-        }
-        place += symbols.len();
-    }
-
-    table[0] = RARE;
-    let (mut pair_count, mut share) = (0, 0);
-    for n in 1..=BITS {
-        let half = 1 << (n - 1);
-        table.copy_within(..half, half);
-        put_all(table, &others[other_starts[n]..other_starts[n + 1]], 0);
-        put_all(table, &lengths[length_starts[n]..length_ends[n]], 0);
-        let literals_of = |len: usize| &literals[literal_starts[len]..literal_starts[len + 1]];
-        put_all(table, literals_of(n), 0);
-        share += literals_of(n).len() << (BITS - n);
-        pair_starts[n] = pair_count;
-        for first_len in 1..n {
-            let (firsts, second_len) = (literals_of(first_len), n - first_len);
-            if !firsts.is_empty() {
-                for second in literals_of(second_len) {
-                    let byte = second >> 8 & 0xff;
-                    let more = second >> 32 << (32 + first_len) | 1 << 24 | byte << 16 | second_len as u64;
-                    put_all(table, firsts, more);
-                    if n <= MAX_PAIR_BITS {
-                        for first in firsts {
-                            pairs[pair_count % (2 << MAX_PAIR_BITS)] = first + more;
-                            pair_count += 1;
-                        }
-                    }
-                }
-            }
-            let pairs = &pairs[pair_starts[first_len]..pair_starts[first_len + 1]];
-            for length in &lengths[length_starts[second_len]..length_ends[second_len]] {
-                let more = length >> 32 << (32 + first_len) | length & 0xffff_ffff;
-                put_all(table, firsts, more);
-                put_all(table, pairs, more);
-            }
-        }
-        pair_starts[n + 1] = pair_count;
-    }
-    share >> (BITS - 8)
+/// A litlen table in the making. Tables in here are by codewords as numbers (first bit highest), so
+/// that what begins with a symbol stands side by side, in the order of [`Canonical::symbols`].
+#[derive(Clone, Debug)]
+struct Draft {
+    /// The number of literals by codeword length, up to [`END_OF_BLOCK`].
+    literal_counts: [u16; MAX_CODEWORD_LEN + 1],
+    litlen: [u32; LITLEN_ENTRIES],
+    /// What `n` bits behind one literal add to its entry is `behind_one[1 << n..2 << n]`.
+    behind_one: [u32; LITLEN_ENTRIES],
+    /// The same for two.
+    behind_two: [u32; LITLEN_ENTRIES],
 }
 
-/// Puts down entries, with `more` in them, at their indices, which are in the upper halves.
+impl Draft {
+    const fn new() -> Draft {
+        Draft {
+            literal_counts: [0; MAX_CODEWORD_LEN + 1],
+            litlen: [RARE; LITLEN_ENTRIES],
+            behind_one: [0; LITLEN_ENTRIES],
+            behind_two: [0; LITLEN_ENTRIES],
+        }
+    }
+
+    /// Makes the litlen table. An entry is as much of the bits of its index as can be decoded, up to
+    /// two literals and a length.
+    fn make(&mut self, code: &Canonical<LITLEN_SYMBOLS>, table: &mut [u32; LITLEN_ENTRIES]) {
+        const BITS: usize = LITLEN_BITS as usize;
+        let counts = &self.literal_counts;
+        if let Some(shortest) = (1..=BITS).find(|len| counts[*len] > 0) {
+            for bits in 0..=BITS.saturating_sub(2 * shortest) {
+                let table = &mut self.behind_two[1 << bits..2 << bits];
+                lay_out(table, code, counts, &[0; LITLEN_ENTRIES], |_, _| 0, |_, _| 0, 0);
+            }
+            for bits in 0..=BITS - shortest {
+                let table = &mut self.behind_one[1 << bits..2 << bits];
+                let second = |symbol, len| 1 << 24 | u32::from(symbol) << 16 | len;
+                lay_out(table, code, counts, &self.behind_two, second, |_, _| 0, 0);
+            }
+        }
+        let first = |symbol, len| 1 << 24 | u32::from(symbol) << 8 | len;
+        let rare = |symbol: u16, len| LITLENS[usize::from(symbol) % 512 % LITLEN_SYMBOLS] + len;
+        lay_out(&mut self.litlen, code, counts, &self.behind_one, first, rare, RARE);
+        turn(&self.litlen, table);
+    }
+}
+
+/// Lays out a table by codewords as numbers: literals with what is behind them (`behind` is by number of
+/// bits, then bits), lengths with all extra bits, if there is room for those, or other entries; and `none`
+/// for longer codewords.
 #[inline(always)]
-fn put_all(table: &mut [u32; LITLEN_ENTRIES], entries: &[u64], more: u64) {
-    for entry in entries {
-        let entry = entry + more;
-        table[(entry >> 32) as usize % LITLEN_ENTRIES] = entry as u32;
+#[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
+fn lay_out(
+    table: &mut [u32],
+    code: &Canonical<LITLEN_SYMBOLS>,
+    literal_counts: &[u16; MAX_CODEWORD_LEN + 1],
+    behind: &[u32; LITLEN_ENTRIES],
+    literal: impl Fn(u8, u32) -> u32,
+    other: impl Fn(u16, u32) -> u32,
+    none: u32,
+) {
+    let bits = table.len().trailing_zeros() as usize;
+    let (mut rest, mut place) = (table, 0);
+    for len in 1..=bits {
+        let size = 1 << (bits - len);
+        let symbols = &code.symbols[place..place + usize::from(code.count[len])];
+        place += symbols.len();
+        let (literals, others) = symbols.split_at(usize::from(literal_counts[len]));
+        let (behind, entry) = (&behind[size..2 * size], |symbol: u16| literal(symbol as u8, len as u32));
+        rest = match size {
+            1 => lay_few::<1>(rest, literals, behind, entry),
+            2 => lay_few::<2>(rest, literals, behind, entry),
+            4 => lay_few::<4>(rest, literals, behind, entry),
+            _ => lay_many(rest, literals, behind, entry),
+        };
+        for symbol in others {
+            let (base, extra) = match plain_length(*symbol, len, bits) {
+                Some(length) => length,
+                None => {
+                    rest = lay_same(rest, size, other(*symbol, len as u32));
+                    continue;
+                }
+            };
+            for i in 0..1usize << extra {
+                // The first of the extra bits is the lowest of the number that they are.
+                let more = u32::from(REVERSED[i & 255]) >> (8 - extra);
+                rest = lay_same(rest, size >> extra, (base + more) << 26 | (len + extra) as u32);
+            }
+        }
+    }
+    rest.fill(none);
+}
+
+/// Lays out the same entry `size` times; returns the room that is left.
+#[inline(always)]
+fn lay_same(room: &mut [u32], size: usize, entry: u32) -> &mut [u32] {
+    let (slots, rest) = room.split_at_mut(size);
+    slots.iter_mut().for_each(|slot| *slot = entry);
+    rest
+}
+
+/// Lays out literals of `SIZE` entries each; returns the room that is left.
+#[inline(always)]
+fn lay_few<'a, const SIZE: usize>(
+    room: &'a mut [u32],
+    literals: &[u16],
+    behind: &[u32],
+    entry: impl Fn(u16) -> u32,
+) -> &'a mut [u32] {
+    let behind: &[u32; SIZE] = behind.try_into().expect("as many as entries");
+    let (slots, rest) = room.split_at_mut(SIZE * literals.len());
+    for (slots, symbol) in slots.as_chunks_mut::<SIZE>().0.iter_mut().zip(literals) {
+        let entry = entry(*symbol);
+        *slots = behind.map(|behind| entry + behind);
+    }
+    rest
+}
+
+/// The same for a multiple of 8 entries.
+#[inline(always)]
+fn lay_many<'a>(
+    mut room: &'a mut [u32],
+    literals: &[u16],
+    behind: &[u32],
+    entry: impl Fn(u16) -> u32,
+) -> &'a mut [u32] {
+    let (behind, _) = behind.as_chunks::<8>();
+    for symbol in literals {
+        let entry = entry(*symbol);
+        let (slots, rest) = room.split_at_mut(8 * behind.len());
+        for (slots, behind) in slots.as_chunks_mut::<8>().0.iter_mut().zip(behind) {
+            *slots = behind.map(|behind| entry + behind);
+        }
+        room = rest;
+    }
+    room
+}
+
+/// Copies what is by codewords as numbers to where it is by codewords as they come, first bit lowest.
+#[inline(never)]
+fn turn(from: &[u32; LITLEN_ENTRIES], to: &mut [u32; LITLEN_ENTRIES]) {
+    // The two highest and the two lowest bits of an index change places in squares of 4 by 4.
+    const QUARTER: usize = LITLEN_ENTRIES / 4;
+    const TWO: [usize; 4] = [0, 2, 1, 3];
+    for middle in 0..QUARTER / 4 {
+        let rows: [&[u32; 4]; 4] = TWO.map(|high| {
+            let at = high * QUARTER + 4 * middle;
+            from[at..at + 4].try_into().expect("4 entries")
+        });
+        let turned = 4 * reversed(middle as u16, LITLEN_BITS as usize - 4) as usize % QUARTER;
+        for low in 0..4 {
+            let at = TWO[low] * QUARTER + turned;
+            to[at..at + 4].copy_from_slice(&rows.map(|row| row[low]));
+        }
     }
 }
 
@@ -460,13 +518,12 @@ const REVERSED: [u8; 256] = {
 };
 
 /// The base and the extra bits of the lengths of a symbol whose codeword has `len` bits, if all of
-/// them are to be in the table.
+/// them are to be in a table of `bits` bits.
 #[inline(always)]
-fn plain_length(symbol: u16, len: usize) -> Option<(u32, usize)> {
+fn plain_length(symbol: u16, len: usize, bits: usize) -> Option<(u32, usize)> {
     let (base, extra) = LENGTHS[usize::from(symbol).checked_sub(FIRST_LENGTH)? % 32];
     let longest = base + (1 << extra) - 1;
-    (base > 0 && longest <= MAX_PLAIN_LEN && len + extra as usize <= LITLEN_BITS as usize)
-        .then_some((base, extra as usize))
+    (base > 0 && longest <= MAX_PLAIN_LEN && len + extra as usize <= bits).then_some((base, extra as usize))
 }
 
 /// Makes a table of the codewords that are no longer than its index; `empty` for all others.
@@ -561,8 +618,7 @@ mod tests {
                         Litlen::Literal(byte) if len <= left && literals.len() < 2 => literals.push(byte),
                         Litlen::Length(base, extra)
                             if len + u32::from(extra) <= left
-                                && u32::from(base) + (1 << extra) - 1 <= MAX_PLAIN_LEN
-                                && (literals.len() < 2 || used as usize <= MAX_PAIR_BITS) =>
+                                && u32::from(base) + (1 << extra) - 1 <= MAX_PLAIN_LEN =>
                         {
                             let more = index as u32 >> (used + len) & ((1 << extra) - 1);
                             length = u32::from(base) + more;
