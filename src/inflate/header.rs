@@ -51,19 +51,21 @@ struct Entry {
     codeword_len: u8,
     /// How often the length is meant, without what the extra bits add.
     repeats: u8,
-    /// A length in its lower four bits, or 16, the length before.
-    symbol: u8,
+    /// The length, unless it is the one before.
+    len: u8,
+    /// All ones if it is the one before.
+    keeps: u8,
 }
 
 impl Entry {
     fn new(symbol: u8, codeword_len: u8) -> Entry {
-        let (symbol, repeats, extra) = match symbol {
-            16 => (16, 3, 2),
-            17 => (32, 3, 3),
-            18 => (32, 11, 7),
-            len => (len, 1, 0),
+        let (len, keeps, repeats, extra) = match symbol {
+            16 => (0, 0xff, 3, 2),
+            17 => (0, 0, 3, 3),
+            18 => (0, 0, 11, 7),
+            len => (len, 0, 1, 0),
         };
-        Entry { bits: u32::from(codeword_len) + extra, codeword_len, repeats, symbol }
+        Entry { bits: u32::from(codeword_len) + extra, codeword_len, repeats, len, keeps }
     }
 }
 
@@ -138,7 +140,10 @@ impl Header {
         }
         if let Stage::Precode = self.stage {
             match self.read_precode(bits) {
-                Progress::Done => (self.stage, self.have) = (Stage::Lens, 0),
+                Progress::Done => {
+                    (self.stage, self.have) = (Stage::Lens, 0);
+                    self.lens.fill(0);
+                }
                 other => return other,
             }
         }
@@ -206,33 +211,34 @@ impl Header {
     #[inline(always)]
     fn read_lens(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         let total = self.litlen_count + self.dist_count;
-        while self.have < total.min(some) {
+        // A copy, for the compiler to keep in a register.
+        let mut have = self.have;
+        let mut last = have.checked_sub(1).map_or(0, |last| self.lens[last]);
+        let progress = loop {
+            if have >= total.min(some) {
+                break Progress::Done;
+            }
             if bits.count() < MAX_PRECODE_LEN + MAX_EXTRA {
                 bits.refill();
             }
             let entry = self.precode[bits.peek() as usize % PRECODE_ENTRIES];
             if entry.bits > bits.count() {
-                return Progress::NeedsInput;
+                break Progress::NeedsInput;
             }
             let with_extra = bits.peek() & ((1 << entry.bits) - 1);
             bits.consume(entry.bits);
             let repeats = usize::from(entry.repeats) + (with_extra >> entry.codeword_len) as usize;
-            let len = match (entry.symbol, self.have) {
-                (16, 0) => return Progress::Violated,
-                (16, have) => self.lens[have - 1],
-                (len, _) => len & 15,
-            };
-            let end = self.have + repeats;
-            if end > total {
-                return Progress::Violated;
+            let end = have + repeats;
+            if end > total || (have == 0 && entry.keeps != 0) {
+                break Progress::Violated;
             }
-            // In one store where that is enough; the rest is overwritten by what comes.
-            self.lens[self.have..self.have + STEP].fill(len);
-            if repeats > STEP {
-                self.lens[self.have + STEP..end].fill(len);
-            }
-            self.have = end;
-        }
-        Progress::Done
+            last = last & entry.keeps | entry.len;
+            // Only zeros are more than that, and so is what is behind; the rest of the step is
+            // overwritten by what comes.
+            self.lens[have..have + STEP].fill(last);
+            have = end;
+        };
+        self.have = have;
+        progress
     }
 }
