@@ -10,6 +10,7 @@
 //! | [`io`] | files, pipes, maps, attributes, signals |
 //! | [`mod@format`] | the bytes around DEFLATE: gzip, BGZF, zlib, zip |
 //! | [`legacy`] | formats older than gzip: `.Z`, pack, SCO's LZH; reading only |
+//! | [`deflate`] | our DEFLATE encoder |
 //! | [`inflate`] | our DEFLATE decoder |
 //! | [`backend`] | DEFLATE by libraries, and what is simple: libdeflate, zlib-ng, Zopfli, stored blocks |
 //! | [`checksum`] | CRC-32, Adler-32 and their combination |
@@ -21,6 +22,7 @@
 pub mod backend;
 pub mod checksum;
 pub mod cli;
+pub mod deflate;
 pub mod engine;
 pub mod error;
 pub mod format;

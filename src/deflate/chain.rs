@@ -1,0 +1,419 @@
+#![expect(
+    unsafe_code,
+    reason = "the hot loops read the data without bounds checks; tables are allocated zeroed"
+)]
+//! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
+//!
+//! For three bytes the last place only is known, for four bytes all places in the window, each
+//! linked to the one before it.
+//!
+//! Why it is fast: positions are inserted in batches ahead of the search, in a loop without
+//! branches that depend on the data; links lead back only, so what is ahead does not disturb. And a search
+//! goes along whichever chain is shorter at that point: that of the four bytes where it begins, or that of the
+//! four where a match would have to be longer than the best one. Mostly the latter are rare, and often
+//! they are nowhere in the window. zlib-ng's slow levels choose between chains, too.
+//!
+//! The data are read through [`Bytes`]. The argument for its contract: whatever is inserted was in the data,
+//! links lead from inserted positions to earlier ones, and a match never goes beyond `end`, which
+//! is in the data. Tests run the same code with bounds checks.
+
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+
+use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN};
+
+/// How thorough a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effort {
+    /// The most candidates that are compared.
+    pub(super) max_chain: u32,
+    /// A match of this length is good enough to end the search.
+    pub(super) nice_len: usize,
+}
+
+/// A match; length 0 if there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Number of bytes.
+    pub(super) len: usize,
+    /// How far back it begins.
+    pub(super) dist: usize,
+}
+
+/// Reads numbers from data.
+pub(super) trait Bytes: Copy {
+    /// How many bytes there are.
+    fn len(self) -> usize;
+    /// Four bytes from `at` on.
+    ///
+    /// # Safety
+    /// They are there.
+    unsafe fn u32_at(self, at: usize) -> u32;
+    /// Eight bytes from `at` on.
+    ///
+    /// # Safety
+    /// They are there.
+    unsafe fn u64_at(self, at: usize) -> u64;
+}
+
+/// Bytes that are read without asking whether they are there.
+#[derive(Clone, Copy)]
+pub(super) struct Unchecked<'a>(pub(super) &'a [u8]);
+
+impl Bytes for Unchecked<'_> {
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    unsafe fn u32_at(self, at: usize) -> u32 {
+        debug_assert!(at + 4 <= self.0.len());
+        // SAFETY: the four bytes are in the slice, says the caller.
+        u32::from_le(unsafe { self.0.as_ptr().add(at).cast::<u32>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn u64_at(self, at: usize) -> u64 {
+        debug_assert!(at + 8 <= self.0.len());
+        // SAFETY: the eight bytes are in the slice, says the caller.
+        u64::from_le(unsafe { self.0.as_ptr().add(at).cast::<u64>().read_unaligned() })
+    }
+}
+
+/// Bytes that a position to be inserted has to have behind it.
+const READ_LEN: usize = 4;
+
+/// The farthest dist at which a match of three bytes is taken: beyond it, three literals tend to be
+/// shorter.
+const MAX_SHORT_DIST: usize = 4096;
+
+/// 2^32 by the golden ratio: its product with what is hashed has the best bits on top.
+const HASH_FACTOR: u32 = 0x9e37_79b1;
+
+/// The most bits of an index.
+const MAX_BITS3: u32 = 12;
+const MAX_BITS4: u32 = 16;
+
+/// A position that is out of reach from everywhere.
+const NOWHERE: i16 = i16::MIN;
+
+/// How many positions are inserted at a time, at least.
+const BATCH_LEN: usize = 64;
+
+/// The farthest that insertion is ahead of what is looked for.
+const AHEAD_LEN: usize = MAX_MATCH + BATCH_LEN;
+/// The farthest that a match is looked for. What is farther may be overwritten by what is ahead, and
+/// [`NOWHERE`] is farther: a position is at least `-AHEAD_LEN`, counted from the base.
+const MAX_DIST: usize = WINDOW_LEN - AHEAD_LEN - 1;
+
+/// More than [`AHEAD_LEN`]: places with the same three bytes are known where a match begins, and no farther.
+const LINKS3: usize = 1024;
+
+/// The tables. Positions in them are counted from `base`, a multiple of [`WINDOW_LEN`]; those that are
+/// more than a window before it are [`NOWHERE`].
+pub(super) struct Chains {
+    tables: Box<Tables>,
+    base: usize,
+    /// All positions before this one are inserted.
+    inserted: usize,
+    /// What a hash is shifted by to become an index.
+    shift3: u32,
+    shift4: u32,
+}
+
+/// All in one place: how fast they are would else depend on where each happens to be.
+#[repr(C, align(4096))]
+struct Tables {
+    /// By hash of four and of three bytes: the last position.
+    last4: [i16; 1 << MAX_BITS4],
+    last3: [i16; 1 << MAX_BITS3],
+    /// By position, modulo the length: the last position before it with the same hash.
+    links4: [i16; WINDOW_LEN],
+    links3: [i16; LINKS3],
+}
+
+impl Default for Chains {
+    fn default() -> Chains {
+        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, shift3: 0, shift4: 0 }
+    }
+}
+
+impl Tables {
+    /// New tables, which never were on the stack.
+    fn zeroed() -> Box<Tables> {
+        let layout = Layout::new::<Tables>();
+        // SAFETY: the layout is that of `Tables`, and not empty; numbers may be zero.
+        unsafe {
+            let tables = alloc_zeroed(layout).cast::<Tables>();
+            if tables.is_null() {
+                handle_alloc_error(layout);
+            }
+            Box::from_raw(tables)
+        }
+    }
+}
+
+impl Chains {
+    /// Forgets everything, and gets ready for `buf`. With `SHORT`, three bytes are matches, too.
+    pub(super) fn begin<const SHORT: bool, B: Bytes>(&mut self, buf: B) -> Finder<'_, SHORT, B> {
+        let bits = (buf.len() | 255).ilog2() + 1;
+        let (bits3, bits4) = (bits.min(MAX_BITS3), bits.min(MAX_BITS4));
+        (self.shift3, self.shift4) = (32 - bits3, 32 - bits4);
+        if SHORT {
+            self.tables.last3[..1 << bits3].fill(NOWHERE);
+        }
+        self.tables.last4[..1 << bits4].fill(NOWHERE);
+        (self.base, self.inserted) = (0, 0);
+        Finder { chains: self, buf }
+    }
+
+    /// Goes on to the next window.
+    fn slide(&mut self) {
+        self.base += WINDOW_LEN;
+        let slide = |entry: &mut i16| *entry = entry.saturating_add(i16::MIN);
+        self.tables.last3.iter_mut().for_each(slide);
+        self.tables.last4.iter_mut().for_each(slide);
+        self.tables.links3.iter_mut().for_each(slide);
+        self.tables.links4.iter_mut().for_each(slide);
+    }
+
+    /// The last position before `pos` with the same hash of four bytes; below all that are in reach if
+    /// there is none. `pos` is inserted and in reach.
+    #[inline(always)]
+    fn link4(&self, pos: usize) -> isize {
+        self.base as isize + isize::from(self.tables.links4[pos % WINDOW_LEN])
+    }
+
+    /// The same for three bytes; `pos` is not far behind what is inserted.
+    #[inline(always)]
+    fn link3(&self, pos: usize) -> isize {
+        self.base as isize + isize::from(self.tables.links3[pos % LINKS3])
+    }
+}
+
+/// Finds matches in `buf`, by tables that are about no other data.
+pub(super) struct Finder<'a, const SHORT: bool, B> {
+    chains: &'a mut Chains,
+    buf: B,
+}
+
+impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
+    /// Inserts positions, `pos` and some more.
+    #[inline(never)]
+    fn insert(&mut self, pos: usize) {
+        let chains = &mut *self.chains;
+        let end = (pos + BATCH_LEN).min((self.buf.len() + 1).saturating_sub(READ_LEN));
+        while chains.inserted < end {
+            if chains.inserted - chains.base >= WINDOW_LEN {
+                chains.slide();
+            }
+            let (from, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
+            for pos in from..to {
+                // SAFETY: `pos + READ_LEN <= buf.len()`.
+                let bytes = unsafe { self.buf.u32_at(pos) };
+                let here = (pos - chains.base) as i16;
+                let hash4 = bytes.wrapping_mul(HASH_FACTOR) >> chains.shift4;
+                let last4 = &mut chains.tables.last4[hash4 as usize % (1 << MAX_BITS4)];
+                chains.tables.links4[pos % WINDOW_LEN] = std::mem::replace(last4, here);
+                if SHORT {
+                    let hash3 = (bytes << 8).wrapping_mul(HASH_FACTOR) >> chains.shift3;
+                    let last3 = &mut chains.tables.last3[hash3 as usize % (1 << MAX_BITS3)];
+                    chains.tables.links3[pos % LINKS3] = std::mem::replace(last3, here);
+                }
+            }
+            chains.inserted = to;
+        }
+    }
+
+    /// Returns the longest match at `pos` that is longer than `least` (2 at least), the nearest of several; it
+    /// ends at `end` or before. Positions may be asked for in ascending order only, with steps of up to
+    /// [`MAX_MATCH`].
+    ///
+    /// # Panics
+    /// If `end` is behind the data.
+    #[inline(always)]
+    pub(super) fn find(&mut self, pos: usize, end: usize, least: usize, effort: Effort) -> Match {
+        assert!(end <= self.buf.len());
+        let max_len = end.saturating_sub(pos).min(MAX_MATCH);
+        if max_len <= least.max(MIN_MATCH) {
+            return Match::default();
+        }
+        if pos >= self.chains.inserted {
+            self.insert(pos);
+        }
+        let buf = self.buf;
+        // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
+        let bytes = unsafe { buf.u32_at(pos) };
+        let nice_len = effort.nice_len.min(max_len);
+        // Candidates before this one are out of reach.
+        let lowest = pos.saturating_sub(MAX_DIST) as isize;
+        let mut left = effort.max_chain;
+        let mut best = Match { len: least, dist: 0 };
+        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would begin
+        // at `from`, which is before `pos`: links lead back.
+        let mut ahead = 0;
+        let mut from = self.chains.link4(pos);
+        if least <= MIN_MATCH {
+            if SHORT && least < MIN_MATCH {
+                let from = self.chains.link3(pos);
+                if from >= lowest.max(pos as isize - MAX_SHORT_DIST as isize) {
+                    // SAFETY: `0 <= from < pos`.
+                    let there = unsafe { buf.u32_at(from as usize) };
+                    if (there ^ bytes) << 8 == 0 {
+                        best = Match { len: MIN_MATCH, dist: pos - from as usize };
+                    }
+                }
+            }
+            // Any four bytes are better.
+            loop {
+                if from < lowest || left == 0 {
+                    return if best.dist == 0 { Match::default() } else { best };
+                }
+                left -= 1;
+                let this = from as usize;
+                from = self.chains.link4(this);
+                // SAFETY: `0 <= this < pos`.
+                if unsafe { buf.u32_at(this) } == bytes {
+                    // SAFETY: `pos + max_len <= buf.len()`.
+                    let len = unsafe { match_len(buf, this, pos, max_len) };
+                    best = Match { len, dist: pos - this };
+                    if len >= nice_len {
+                        return best;
+                    }
+                    break;
+                }
+            }
+        }
+        'longer: loop {
+            // A longer match has the four bytes that end behind the best one, where that one fails. If their
+            // last place is farther back than the next candidate, all candidates up to there are in vain.
+            let tail_ahead = best.len - MIN_MATCH;
+            let there = pos + tail_ahead;
+            if there >= self.chains.inserted {
+                self.insert(there);
+            }
+            let tail_from = self.chains.link4(there) - tail_ahead as isize;
+            if tail_from < from {
+                (ahead, from) = (tail_ahead, tail_from);
+            }
+            // SAFETY: `tail_ahead + 4 = best.len + 1 <= max_len`.
+            let tail = unsafe { buf.u32_at(there) };
+            loop {
+                if from < lowest || left == 0 {
+                    break 'longer;
+                }
+                left -= 1;
+                let this = from as usize;
+                from = self.chains.link4(this + ahead) - ahead as isize;
+                // SAFETY: `0 <= this < pos`.
+                if unsafe { buf.u32_at(this + tail_ahead) == tail && buf.u32_at(this) == bytes } {
+                    // SAFETY: `pos + max_len <= buf.len()`.
+                    let len = unsafe { match_len(buf, this, pos, max_len) };
+                    if len > best.len {
+                        best = Match { len, dist: pos - this };
+                        if len >= nice_len {
+                            break 'longer;
+                        }
+                        continue 'longer;
+                    }
+                }
+            }
+        }
+        if best.dist == 0 { Match::default() } else { best }
+    }
+}
+
+/// How many bytes from `a` and from `b` on are equal, `max_len` at most; the first four are.
+///
+/// # Safety
+/// `max_len` bytes are there from both on, and 4 at least.
+#[inline(always)]
+unsafe fn match_len(buf: impl Bytes, a: usize, b: usize, max_len: usize) -> usize {
+    let mut len = 4;
+    while len + 8 <= max_len {
+        // SAFETY: `len + 8 <= max_len`.
+        let differing = unsafe { buf.u64_at(a + len) ^ buf.u64_at(b + len) };
+        if differing != 0 {
+            return len + (differing.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    while len < max_len {
+        // SAFETY: `len >= 4` and `len < max_len`, so these end with the byte at `len`.
+        let differing = unsafe { buf.u32_at(a + len - 3) ^ buf.u32_at(b + len - 3) };
+        if differing != 0 {
+            break;
+        }
+        len += 1;
+    }
+    len
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::deflate::tests::kinds;
+
+    /// Bytes that panic where they are not.
+    #[derive(Clone, Copy)]
+    pub(in crate::deflate) struct Checked<'a>(pub(in crate::deflate) &'a [u8]);
+
+    impl Bytes for Checked<'_> {
+        fn len(self) -> usize {
+            self.0.len()
+        }
+
+        unsafe fn u32_at(self, at: usize) -> u32 {
+            u32::from_le_bytes(self.0[at..at + 4].try_into().expect("four bytes"))
+        }
+
+        unsafe fn u64_at(self, at: usize) -> u64 {
+            u64::from_le_bytes(self.0[at..at + 8].try_into().expect("eight bytes"))
+        }
+    }
+
+    /// The longest match at `pos`, the nearest of several, by comparing with every place.
+    fn longest(data: &[u8], pos: usize, end: usize) -> Match {
+        let common = |from: usize| {
+            let len = data[from..].iter().zip(&data[pos..end]).take_while(|(a, b)| a == b).count();
+            len.min(MAX_MATCH)
+        };
+        let lowest = pos.saturating_sub(MAX_DIST);
+        (lowest..pos)
+            .map(|from| Match { len: common(from), dist: pos - from })
+            .filter(|found| found.len > MIN_MATCH)
+            .max_by_key(|found| (found.len, usize::MAX - found.dist))
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn a_search_without_limits_finds_the_longest_match() {
+        let effort = Effort { max_chain: u32::MAX, nice_len: MAX_MATCH };
+        let mut chains = Chains::default();
+        for (name, data) in kinds(70_000) {
+            let mut finder = chains.begin::<false, _>(Checked(&data));
+            let (mut pos, mut step) = (0, 1);
+            while pos < data.len() {
+                let end = data.len().min(pos + 3 * step);
+                let found = finder.find(pos, end, MIN_MATCH - 1, effort);
+                assert_eq!(found, longest(&data, pos, end), "{name} at {pos}");
+                // Later on in longer steps: comparing takes its time.
+                step = 1 + (pos * 7) % (1 + pos / 300).min(MAX_MATCH);
+                pos += step;
+            }
+        }
+    }
+
+    #[test]
+    fn matches_of_three_bytes_are_found_where_they_are_near() {
+        let effort = Effort { max_chain: 8, nice_len: MAX_MATCH };
+        let mut chains = Chains::default();
+        for gap in [4, 100, 4093, 4094] {
+            let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
+            let mut finder = chains.begin::<true, _>(Checked(&data));
+            let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort)).last();
+            let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
+            assert_eq!(found, Some(expected), "{gap}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! HOT PATH. The parser of the middle levels: takes the longest match, unless the next position or
+//! the one after it has a better one (lazy matching).
+
+use std::ops::Range;
+
+use super::chain::{Bytes, Chains, Effort, Finder, Match};
+use super::token::{MIN_MATCH, Token};
+
+/// What the parser does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tuning {
+    /// The first search at a position.
+    pub(super) effort: Effort,
+    /// How many positions behind a match are searched for a better one: 0 to 2.
+    pub(super) lookahead: usize,
+}
+
+/// What a match is worth: a byte counts for four, the bits of its dist for one each.
+#[inline(always)]
+fn worth(found: Match) -> i32 {
+    4 * found.len as i32 - (found.dist | 1).ilog2() as i32
+}
+
+/// A parser in the middle of a chunk.
+pub(super) struct Parser<'a, const SHORT: bool, B> {
+    finder: Finder<'a, SHORT, B>,
+    tuning: Tuning,
+    min_len: usize,
+}
+
+impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
+    /// A parser of `buf`, which takes no match shorter than `min_len`: 3 if it is to be `SHORT`, else more.
+    pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning, min_len: usize) -> Self {
+        debug_assert!(SHORT == (min_len == MIN_MATCH));
+        Parser { finder: chains.begin(buf), tuning, min_len }
+    }
+
+    /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the
+    /// first one is the window.
+    #[inline(never)]
+    pub(super) fn parse(&mut self, buf: &[u8], range: Range<usize>, tokens: &mut Vec<Token>) {
+        let Tuning { effort, lookahead } = self.tuning;
+        let Range { start: mut pos, end } = range;
+        while pos < end {
+            let mut best = self.finder.find(pos, end, self.min_len - 1, effort);
+            if best.len == 0 {
+                tokens.push(Token::literal(buf[pos]));
+                pos += 1;
+                continue;
+            }
+            let mut ahead = 1;
+            while best.len < effort.nice_len && ahead <= lookahead {
+                let next = Effort { max_chain: effort.max_chain >> ahead, ..effort };
+                let found = self.finder.find(pos + ahead, end, best.len - 1, next);
+                // The farther ahead, the more literals it has to make up for.
+                let is_better = found.len > 0 && worth(found) - worth(best) > 4 * ahead as i32 - 2;
+                if is_better {
+                    tokens.extend(buf[pos..pos + ahead].iter().map(|byte| Token::literal(*byte)));
+                    (best, pos, ahead) = (found, pos + ahead, 1);
+                } else {
+                    ahead += 1;
+                }
+            }
+            tokens.push(Token::match_(best.len, best.dist));
+            pos += best.len;
+        }
+    }
+}
+
+/// The shortest match that pays in such data: where few different bytes occur, literals are short.
+pub(super) fn min_len(data: &[u8]) -> usize {
+    let mut seen = [false; 256];
+    for byte in &data[..data.len().min(4096)] {
+        seen[usize::from(*byte)] = true;
+    }
+    match seen.iter().filter(|seen| **seen).count() {
+        0..6 => 9,
+        6..8 => 8,
+        8..10 => 7,
+        10..16 => 6,
+        16..45 => 5,
+        45..80 => 4,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::chain::Unchecked;
+    use crate::deflate::chain::tests::Checked;
+    use crate::deflate::tests::kinds;
+    use crate::deflate::token::{NO_DIST, dist_symbol, len_of};
+
+    fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
+        let mut chains = Chains::default();
+        let min_len = if SHORT { MIN_MATCH } else { MIN_MATCH + 1 };
+        let mut parser = Parser::<SHORT, _>::new(&mut chains, data, tuning, min_len);
+        let (mut tokens, mut start) = (Vec::new(), 0);
+        while start < buf.len() {
+            let end = buf.len().min(start + step);
+            parser.parse(buf, start..end, &mut tokens);
+            start = end;
+        }
+        tokens
+    }
+
+    /// What tokens stand for.
+    fn unparsed(tokens: &[Token]) -> Vec<u8> {
+        let mut data = Vec::new();
+        for token in tokens {
+            let index = token.litlen_index();
+            if index < 256 {
+                assert_eq!(token.dist_symbol(), NO_DIST);
+                data.push(index as u8);
+                continue;
+            }
+            let symbol = token.dist_symbol();
+            let first =
+                (1..).find(|dist| dist_symbol(dist - 1).0 == symbol).expect("every symbol has a dist");
+            let dist = first + token.dist_extra() as usize;
+            for _ in 0..len_of(index) {
+                data.push(data[data.len() - dist]);
+            }
+        }
+        data
+    }
+
+    #[test]
+    fn reading_without_bounds_checks_makes_no_difference() {
+        for len in (0..40).chain([255, 256, 257, 300, 4000, 40_000, 100_000, 200_000]) {
+            for (name, data) in kinds(len) {
+                for (max_chain, nice_len, lookahead) in [(1, 8, 0), (8, 30, 1), (60, 258, 2)] {
+                    let tuning = Tuning { effort: Effort { max_chain, nice_len }, lookahead };
+                    for step in [70_000, 1000, 7] {
+                        let tokens = parsed::<true>(Checked(&data), &data, tuning, step);
+                        assert!(unparsed(&tokens) == data, "{name} {len}");
+                        assert!(tokens == parsed::<true>(Unchecked(&data), &data, tuning, step));
+                        let tokens = parsed::<false>(Checked(&data), &data, tuning, step);
+                        assert!(unparsed(&tokens) == data, "{name} {len}");
+                        assert!(tokens == parsed::<false>(Unchecked(&data), &data, tuning, step));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Our DEFLATE encoder (RFC 1951): parse → tokens → blocks.
+//!
+//! `encode` takes a chunk in stretches: a parser turns each into tokens, which `split` cuts into
+//! blocks, which `block` writes in whatever form is shortest. Levels are rows of `TABLE`. What
+//! comes out depends on the chunk and its window alone.
+
+mod bits;
+mod block;
+mod chain;
+mod histogram;
+mod huffman;
+mod lazy;
+mod split;
+mod token;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use bits::BitWriter;
+use chain::{Chains, Effort, Unchecked};
+use split::Block;
+use token::Token;
+
+/// What is to be encoded, with what is before it.
+#[derive(Clone, Debug)]
+pub struct Chunk<'a> {
+    /// The window that matches may reach back into, then the data. What follows the data is looked at
+    /// but never encoded: [`PADDING_LEN`] bytes that are always the same make the encoder see
+    /// matches in the last few bytes, too.
+    pub buf: &'a [u8],
+    /// Where in `buf` the data are.
+    pub data: Range<usize>,
+    /// Offsets in the data, ascending and inside them, where the output must come to a byte boundary
+    /// and a block must begin.
+    pub cuts: &'a [usize],
+    /// Whether the stream ends with the data. If not, the output ends on a byte boundary.
+    pub is_last: bool,
+}
+
+/// How many bytes behind the data the encoder likes to see.
+pub const PADDING_LEN: usize = 8;
+
+impl<'a> Chunk<'a> {
+    /// All of a stream.
+    pub fn whole(data: &'a [u8]) -> Chunk<'a> {
+        Chunk { buf: data, data: 0..data.len(), cuts: &[], is_last: true }
+    }
+
+    /// The ranges of `buf` between the cuts, and whether each ends the stream. There is at least one,
+    /// possibly empty.
+    fn pieces(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
+        let Range { start, end } = self.data;
+        let starts = std::iter::once(start).chain(self.cuts.iter().map(move |cut| start + cut));
+        let ends = self.cuts.iter().map(move |cut| start + cut).chain([end]);
+        let last = self.cuts.len();
+        starts.zip(ends).enumerate().map(move |(i, (start, end))| (start..end, self.is_last && i == last))
+    }
+}
+
+/// How a level works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    parser: Parser,
+    /// Blocks are whole numbers of this many tokens.
+    run_len: usize,
+}
+
+/// Who turns data into tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parser {
+    Lazy(lazy::Tuning),
+}
+
+const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize) -> Row {
+    let effort = Effort { max_chain, nice_len };
+    Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len: 2048 }
+}
+
+/// By level less 1.
+const TABLE: [Row; 9] = [
+    lazy(1, 10, 0),
+    lazy(2, 16, 0),
+    lazy(4, 16, 0),
+    lazy(8, 30, 0),
+    lazy(8, 65, 1),
+    lazy(18, 130, 1),
+    lazy(40, 258, 1),
+    lazy(100, 258, 2),
+    lazy(600, 258, 2),
+];
+
+/// Data are parsed in stretches of this length, so that tokens stay in the cache.
+const STRETCH_LEN: usize = 128 << 10;
+
+/// Encodes with tables and buffers that it keeps.
+#[derive(Default)]
+struct Encoder {
+    chains: Chains,
+    blocks: BlockWriter,
+}
+
+/// Turns what is parsed into blocks.
+#[derive(Default)]
+struct BlockWriter {
+    tokens: Vec<Token>,
+    blocks: Vec<Block>,
+}
+
+thread_local! {
+    static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::default());
+}
+
+/// Appends `chunk` to `out` as raw DEFLATE at `level`, 1 to 9.
+///
+/// At cuts, and at the end unless the stream ends there, output comes to a byte boundary by a sync
+/// flush (an empty stored block).
+pub fn encode(level: u8, chunk: Chunk<'_>, out: &mut Vec<u8>) {
+    let row = &TABLE[usize::from(level) - 1];
+    ENCODER.with_borrow_mut(|encoder| encoder.encode(row, &chunk, out));
+}
+
+impl Encoder {
+    fn encode(&mut self, row: &Row, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        let Encoder { chains, blocks } = self;
+        let Parser::Lazy(tuning) = row.parser;
+        let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
+        match lazy::min_len(&buf[chunk.data.clone()]) {
+            token::MIN_MATCH => {
+                let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning, token::MIN_MATCH);
+                blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+            }
+            min_len => {
+                let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning, min_len);
+                blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+            }
+        }
+    }
+}
+
+impl BlockWriter {
+    /// Appends `chunk` as blocks of what `parse` makes of one range after the other.
+    fn write(
+        &mut self,
+        row: &Row,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<u8>,
+        mut parse: impl FnMut(Range<usize>, &mut Vec<Token>),
+    ) {
+        let mut bits = BitWriter::new(out);
+        for (piece, is_last) in chunk.pieces() {
+            let mut start = piece.start;
+            loop {
+                let end = (start + STRETCH_LEN).min(piece.end);
+                self.tokens.clear();
+                parse(start..end, &mut self.tokens);
+                let is_final = is_last && end == piece.end;
+                self.write_stretch(row.run_len, &chunk.buf[start..end], is_final, &mut bits);
+                start = end;
+                if start == piece.end {
+                    break;
+                }
+            }
+            if is_last {
+                bits.align();
+            } else {
+                block::write_flush(&mut bits);
+            }
+        }
+    }
+
+    /// Writes what was parsed, which stands for `data`.
+    fn write_stretch(&mut self, run_len: usize, mut data: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
+        split::split(&self.tokens, run_len, &mut self.blocks);
+        let mut tokens = &self.tokens[..];
+        if tokens.is_empty() && is_final {
+            block::write(bits, &[], &histogram::Histogram::default(), &[], true);
+        }
+        for block in &self.blocks {
+            let (these, behind) = tokens.split_at(block.len);
+            let (stands_for, rest) = data.split_at(block.histogram.data_len);
+            block::write(bits, these, &block.histogram, stands_for, is_final && behind.is_empty());
+            (tokens, data) = (behind, rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::libdeflate::{Inflated, inflate};
+
+    /// Data of `len` bytes each, with their names.
+    pub(super) fn kinds(len: usize) -> [(&'static str, Vec<u8>); 6] {
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let noise: Vec<u8> = (0..len).map(|_| random() as u8).collect();
+        let few: Vec<u8> = (0..len).map(|_| b"acgt"[random() % 4]).collect();
+        let zeros = vec![0; len];
+        let periods: Vec<u8> = (0..len).map(|i| (i % (1 + i / 1000)) as u8).collect();
+        let mut text = Vec::new();
+        while text.len() < len {
+            text.extend_from_slice([&b"word"[..], b" and ", b"letters, ", b"again", b"\n"][random() % 5]);
+            text.extend_from_slice((random() % 1000).to_string().as_bytes());
+        }
+        text.truncate(len);
+        let mut mixed = Vec::new();
+        while mixed.len() < len {
+            let number = random();
+            match number % 5 {
+                0 => mixed.push(number as u8),
+                1 => mixed.extend(std::iter::repeat_n(number as u8, number >> 8 & 0x1ff)),
+                _ if mixed.len() > 40_000 => {
+                    let from = mixed.len() - 1 - (number >> 3) % 33_000;
+                    mixed.extend_from_within(from..(from + (number >> 20 & 0x3f)).min(mixed.len()));
+                }
+                _ => mixed.extend_from_slice(format!("{number} words ").as_bytes()),
+            }
+        }
+        mixed.truncate(len);
+        [
+            ("noise", noise),
+            ("few", few),
+            ("zeros", zeros),
+            ("periods", periods),
+            ("text", text),
+            ("mixed", mixed),
+        ]
+    }
+
+    #[test]
+    fn chunks_with_cuts_join_to_one_stream() {
+        let [.., (_, data)] = kinds(701_000);
+        for level in 1..=TABLE.len() as u8 {
+            for ends in [&[0][..], &[1], &[0, 0, 3], &[10, 300_000], &[300_000, 332_767, 332_769, 700_000]] {
+                let ends = ends.iter().copied().chain([data.len().min(700_000 + ends.len())]);
+                let (mut packed, mut start) = (Vec::new(), 0usize);
+                let last = ends.clone().max().unwrap_or(0);
+                for end in ends {
+                    let window_start = start.saturating_sub(token::WINDOW_LEN);
+                    let cuts: Vec<usize> = [1, 70_000].into_iter().filter(|cut| *cut < end - start).collect();
+                    let chunk = Chunk {
+                        buf: &data[window_start..end],
+                        data: start - window_start..end - window_start,
+                        cuts: &cuts,
+                        is_last: end == last,
+                    };
+                    encode(level, chunk, &mut packed);
+                    start = end;
+                }
+                let mut out = vec![0; start];
+                let done = Inflated::Done { consumed: packed.len(), produced: start };
+                assert_eq!(inflate(&packed, &mut out), done, "level {level}");
+                assert!(out == data[..start], "level {level}");
+            }
+        }
+    }
+}

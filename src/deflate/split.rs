@@ -1,0 +1,154 @@
+//! Where blocks end: short runs of tokens are joined as long as one code for two neighbours costs
+//! less than a header for each.
+
+use super::histogram::Histogram;
+use super::token::Token;
+
+/// A block to be: tokens and what was counted in them.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Number of tokens.
+    pub len: usize,
+    /// Their symbols.
+    pub histogram: Histogram,
+    /// What it is thought to take, in 1/2^[`FRACTION_BITS`] of a bit, without extra bits.
+    cost: u64,
+}
+
+/// Cuts `tokens` into blocks of whole runs of `run_len` tokens (the last one may be shorter).
+///
+/// The two neighbours that gain most by being one block are joined, again and again until none
+/// gains. A header is paid for by the symbols that occur, the rest by their entropy.
+pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
+    blocks.clear();
+    blocks.extend(tokens.chunks(run_len).map(|run| {
+        let histogram = Histogram::of(run);
+        Block { len: run.len(), cost: cost(&histogram), histogram }
+    }));
+    let gain = |a: &Block, b: &Block| {
+        let mut both = a.histogram.clone();
+        both.add(&b.histogram);
+        let cost = cost(&both);
+        (a.cost + b.cost).checked_sub(cost).map(|gain| (gain, cost))
+    };
+    // What each block gains by being joined to the next, and what both then cost.
+    let mut gains: Vec<_> = blocks.windows(2).map(|pair| gain(&pair[0], &pair[1])).collect();
+    while let Some((at, Some((_, cost)))) =
+        gains.iter().copied().enumerate().max_by_key(|(_, gain)| gain.map(|(gain, _)| gain))
+    {
+        let next = blocks.remove(at + 1);
+        gains.remove(at);
+        let joined = &mut blocks[at];
+        joined.len += next.len;
+        joined.histogram.add(&next.histogram);
+        joined.cost = cost;
+        if at > 0 {
+            gains[at - 1] = gain(&blocks[at - 1], &blocks[at]);
+        }
+        if at + 1 < blocks.len() {
+            gains[at] = gain(&blocks[at], &blocks[at + 1]);
+        }
+    }
+}
+
+/// Costs count fractions of bits: this many binary digits behind the point.
+const FRACTION_BITS: u32 = 12;
+/// What a header takes beside the symbols, and for each symbol that occurs, in bits.
+const HEADER_BITS: u64 = 60;
+const SYMBOL_BITS: u64 = 4;
+
+/// What a block with these symbols takes, without extra bits.
+fn cost(histogram: &Histogram) -> u64 {
+    let (litlen, litlens) = entropy(&histogram.litlen);
+    let (dist, dists) = entropy(&histogram.dist);
+    litlen + dist + ((HEADER_BITS + SYMBOL_BITS * (litlens + dists)) << FRACTION_BITS)
+}
+
+/// What an ideal code takes for symbols that occur this often, and how many of them occur.
+fn entropy(counts: &[u32]) -> (u64, u64) {
+    let (mut total, mut used, mut sum) = (0u32, 0, 0u64);
+    for count in counts {
+        total += count;
+        used += u64::from(*count != 0);
+        sum += weighted_log2(*count);
+    }
+    (weighted_log2(total) - sum, used)
+}
+
+/// A number times its binary logarithm, as [`log2`] has it.
+fn weighted_log2(number: u32) -> u64 {
+    match WEIGHTED_LOG2.get(number as usize) {
+        Some(weighted) => u64::from(*weighted),
+        None => u64::from(number) * log2(number),
+    }
+}
+
+/// For the numbers that are frequent.
+static WEIGHTED_LOG2: [u32; 2048] = {
+    let mut table = [0; 2048];
+    let mut number = 0;
+    while number < table.len() {
+        table[number] = number as u32 * log2(number as u32) as u32;
+        number += 1;
+    }
+    table
+};
+
+/// The binary logarithm, in 1/2^[`FRACTION_BITS`]; 0 of 0. Numbers count to 9 binary digits.
+const fn log2(number: u32) -> u64 {
+    let number = if number == 0 { 1 } else { number };
+    let exponent = number.ilog2();
+    let mantissa = (((number as u64) << 9) >> exponent) as usize % 512;
+    (exponent << FRACTION_BITS) as u64 + LOG2[mantissa] as u64
+}
+
+/// The logarithm of 1 + i/512, by squaring: each squaring brings one more binary digit.
+const LOG2: [u16; 512] = {
+    let mut table = [0; 512];
+    let mut i = 0;
+    while i < table.len() {
+        let (mut number, mut digits, mut log) = (((512 + i) as u64) << 22, 0, 0);
+        while digits < FRACTION_BITS {
+            number = (number * number) >> 31;
+            let digit = number >> 32;
+            log = log << 1 | digit as u16;
+            number >>= digit;
+            digits += 1;
+        }
+        table[i] = log;
+        i += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logarithms_are_near_the_true_ones() {
+        for number in (1..5000).chain((5000..1 << 20).step_by(997)) {
+            let expected = f64::from(number).log2();
+            let found = log2(number) as f64 / f64::from(1 << FRACTION_BITS);
+            assert!((found - expected).abs() < 0.004, "{number}: {found} {expected}");
+        }
+        assert_eq!(log2(0), 0);
+    }
+
+    #[test]
+    fn blocks_end_where_the_data_change() {
+        let text = |i: usize| Token::literal(b'a' + (i * i % 20) as u8);
+        let digits = |i: usize| Token::literal(b'0' + (i * i % 7) as u8);
+        let tokens: Vec<Token> = (0..8192).map(text).chain((0..12288).map(digits)).collect();
+        let mut blocks = Vec::new();
+        split(&tokens, 1024, &mut blocks);
+        let lens: Vec<usize> = blocks.iter().map(|block| block.len).collect();
+        assert_eq!(lens, [8192, 12288]);
+        assert_eq!(blocks[0].histogram, Histogram::of(&tokens[..8192]));
+        assert_eq!(blocks[1].histogram, Histogram::of(&tokens[8192..]));
+        split(&tokens[..8000], 1024, &mut blocks);
+        assert_eq!(blocks.len(), 1);
+        split(&[], 1024, &mut blocks);
+        assert!(blocks.is_empty());
+    }
+}
