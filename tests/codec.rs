@@ -69,16 +69,26 @@ fn decompress_every_way(dir: &Scratch, packed: &[u8], data: &[u8]) {
     assert_same(&gunzip(packed), data, "by gzip");
 }
 
-/// How many members a level makes of a long input.
-fn check_members(level: &str, packed: &[u8], data: &[u8]) {
+/// Checks that there is one member with no optional field at levels that are ours; where libdeflate is, members
+/// that say their lengths.
+fn check_members(level: &str, packed: &[u8], data: &[u8], is_libdeflate: bool) {
+    if !is_libdeflate || data.len() <= FIRST_CHUNK_LEN {
+        return check_member(level, packed);
+    }
     let members = members(packed);
-    let is_single = matches!(level, "-0" | "-7" | "-8" | "-9") || data.len() <= FIRST_CHUNK_LEN;
-    assert_eq!(members.len() == 1, is_single, "level {level}, {} bytes", data.len());
+    assert!(members.len() > 1);
     for member in &members {
-        let (flags, len) = if is_single { (0, None) } else { (4, Some(member.len())) };
-        assert_eq!((member.header[3], member.rz_len()), (flags, len), "level {level}");
+        assert_eq!((member.header[3], member.rz_len()), (4, Some(member.len())), "level {level}");
         check_fixed_fields(level, member);
     }
+}
+
+/// Checks that there is one member, with no optional field.
+fn check_member(level: &str, packed: &[u8]) {
+    let members = members(packed);
+    assert_eq!(members.len(), 1, "level {level}");
+    assert_eq!((members[0].header[3], members[0].rz_len()), (0, None), "level {level}");
+    check_fixed_fields(level, &members[0]);
 }
 
 fn check_fixed_fields(level: &str, member: &Member) {
@@ -104,7 +114,7 @@ fn every_len_and_level(kind: Kind) {
         let dir = Scratch::with_file("f", &data);
         for level in LEVELS.into_iter().filter(|level| is_tried(kind, len, level)) {
             let packed = compress_every_way(&dir, &[level], &data);
-            check_members(level, &packed, &data);
+            check_members(level, &packed, &data, matches!(level, "-1" | "-2" | "-3"));
             decompress_every_way(&dir, &packed, &data);
         }
     }
@@ -222,24 +232,40 @@ fn chunks_may_have_any_length() {
         let data = kind.data(1500 * KIB);
         let dir = Scratch::with_file("f", &data);
         for level in ["-0", "-1", "-6", "-9"] {
-            for (block, len) in
-                [("32k", 32 * KIB), ("100", 100 * KIB), ("1m", 1024 * KIB), ("3M", 3072 * KIB)]
-            {
+            for block in ["32k", "100", "1m", "3M"] {
                 let packed = compress_every_way(&dir, &["-b", block, level], &data);
-                check_block_len(level, &packed, len.min(data.len()));
+                if level != "-1" {
+                    check_member(level, &packed);
+                }
                 decompress_every_way(&dir, &packed, &data);
             }
         }
+        let packed = compress_every_way(&dir, &["-b", "100", "--engine=libdeflate"], &data);
+        assert_eq!(members(&packed)[0].data.len(), 100 * KIB);
     }
 }
 
-fn check_block_len(level: &str, packed: &[u8], block_len: usize) {
-    let members = members(packed);
-    if matches!(level, "-0" | "-9") {
-        assert_eq!(members.len(), 1);
-    } else {
-        assert_eq!(members[0].data.len(), block_len);
+#[test]
+fn engines_of_others_are_used_where_they_are_asked_for() {
+    for len in [0, 1, 65, FIRST_CHUNK_LEN, FIRST_CHUNK_LEN + 1, 1024 * KIB + 1] {
+        let data = Kind::Text.data(len);
+        let dir = Scratch::with_file("f", &data);
+        for level in &LEVELS[1..] {
+            let of_rigz = compress_every_way(&dir, &[level, "--engine=rigz"], &data);
+            for engine in ["--engine=libdeflate", "--engine=zlib-ng"] {
+                let packed = compress_every_way(&dir, &[level, engine], &data);
+                assert!(len < 100 || packed != of_rigz, "{engine} {level}");
+                decompress_every_way(&dir, &packed, &data);
+                check_members(level, &packed, &data, engine == "--engine=libdeflate");
+            }
+        }
     }
+    let dir = Scratch::with_file("f", b"data");
+    dir.rigz(["--engine", "zopfli", "f"])
+        .status(1)
+        .stdout("")
+        .stderr("rigz: invalid engine 'zopfli': there are auto, rigz, libdeflate, zlib-ng\n");
+    assert_eq!(dir.names(), ["f"]);
 }
 
 #[test]

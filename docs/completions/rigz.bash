@@ -23,7 +23,7 @@ _rigz() {
 
     case "${cmd}" in
         rigz)
-            opts="-a -c -d -f -h -k -l -L -n -N -m -T -M -q -r -R -Y -S -t -v -V -1 -9 -0 -2 -3 -4 -5 -6 -7 -8 -p -b -i -z -K -A -C -H -U -I -J -O -F -Z --ascii --to-stdout --stdout --uncompress --decompress --force --help --keep --list --license --no-name --name --no-time --time --silent --quiet --recursive --rsyncable --synchronous --suffix --test --verbose --version --fast --best --processes --blocksize --bits --independent --bgzf --zlib --zip --alias --comment --huffman --rle --iterations --maxsplits --oneblock --first --LZW --lzw"
+            opts="-a -c -d -f -h -k -l -L -n -N -m -T -M -q -r -R -Y -S -t -v -V -1 -9 -0 -2 -3 -4 -5 -6 -7 -8 -p -b -i -z -K -A -C -H -U -I -J -O -F -Z --ascii --to-stdout --stdout --uncompress --decompress --force --help --keep --list --license --no-name --name --no-time --time --silent --quiet --recursive --rsyncable --synchronous --suffix --test --verbose --version --fast --best --processes --blocksize --bits --independent --engine --bgzf --zlib --zip --alias --comment --huffman --rle --iterations --maxsplits --oneblock --first --LZW --lzw"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -54,6 +54,10 @@ _rigz() {
                     return 0
                     ;;
                 --bits)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -2,6 +2,7 @@ complete -c rigz -s S -l suffix -d 'use suffix SUF on compressed files' -r
 complete -c rigz -s p -l processes -d 'use N threads (default: as many as there are processors)' -r
 complete -c rigz -s b -l blocksize -d 'compress in chunks of N KiB (or Nk, Nm, Ng)' -r
 complete -c rigz -l bits -d '' -r
+complete -c rigz -l engine -d 'compress with auto (the default), rigz, libdeflate or zlib-ng' -r
 complete -c rigz -s A -l alias -d 'use NAME for a zip entry from standard input' -r
 complete -c rigz -s C -l comment -d 'put TEXT into the header as a comment' -r
 complete -c rigz -s I -l iterations -d 'iterate N times with -11 (default: 15)' -r

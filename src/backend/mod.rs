@@ -31,6 +31,11 @@ impl<'a> Chunk<'a> {
         Chunk { data, is_last: true, ..Chunk::default() }
     }
 
+    /// Whether it is all of a stream.
+    pub fn is_whole(self) -> bool {
+        self.window.is_empty() && self.cuts.is_empty() && self.is_last
+    }
+
     /// The data between the cuts, and whether each piece ends the stream. There is at least one,
     /// possibly empty.
     pub fn pieces(self) -> impl Iterator<Item = (&'a [u8], bool)> {

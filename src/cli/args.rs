@@ -13,7 +13,7 @@ use lexopt::{Arg, Parser};
 use super::flags::{Action, FLAGS, Flag};
 use crate::plan::level::Level;
 use crate::plan::names::Suffix;
-use crate::plan::recipe::{Format, Strategy, Wanted};
+use crate::plan::recipe::{Family, Format, Strategy, Wanted};
 
 /// What is to be done with the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,6 +378,7 @@ impl Options {
             Action::Level(number) => {
                 self.wanted.level = Level::new(number).expect("the table has rows for levels only");
             }
+            Action::Engine => self.wanted.family = read_family(&value)?,
             Action::Bgzf => self.wanted.format = Format::Bgzf,
             Action::Zlib => self.wanted.format = Format::Zlib,
             Action::Zip => self.wanted.format = Format::Zip,
@@ -424,6 +425,14 @@ fn read_number(value: &OsStr, option: &str) -> Result<u32, UsageError> {
         Some(digits) => Ok(digits.parse().unwrap_or(u32::MAX)),
         None => Err(UsageError::Words(format!("{option} operand is not an integer"))),
     }
+}
+
+fn read_family(value: &OsStr) -> Result<Family, UsageError> {
+    let found = Family::NAMES.iter().find(|(name, _)| value == *name);
+    found.map(|(_, family)| *family).ok_or_else(|| {
+        let names = Family::NAMES.map(|(name, _)| name).join(", ");
+        UsageError::Value(format!("invalid engine '{}': there are {names}", value.to_string_lossy()))
+    })
 }
 
 /// More threads than this help nobody and may exhaust the system.

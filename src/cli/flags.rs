@@ -17,6 +17,8 @@ pub enum Action {
     Comment,
     /// `-d`.
     Decompress,
+    /// `--engine`.
+    Engine,
     /// `-F`: an order of work inside zopfli that its present implementation does not have.
     First,
     /// `-f`.
@@ -154,6 +156,7 @@ pub const FLAGS: &[Flag] = &[
     flag(Action::Blocksize, 'b', &[], &["blocksize"], Some("N"), "compress in chunks of N KiB (or Nk, Nm, Ng)"),
     flag(Action::Bits, NONE, &["bits"], &[], Some("N"), ""),
     flag(Action::Independent, 'i', &[], &["independent"], None, "compress chunks independently, for damage recovery"),
+    flag(Action::Engine, NONE, &[], &["engine"], Some("NAME"), "compress with auto (the default), rigz, libdeflate or zlib-ng"),
     flag(Action::Bgzf, NONE, &[], &["bgzf"], None, "write BGZF, as bgzip does"),
     flag(Action::Zlib, 'z', &[], &["zlib"], None, "write the zlib format, to .zz files"),
     flag(Action::Zip, 'K', &[], &["zip"], None, "write the zip format with one entry, to .zip files"),

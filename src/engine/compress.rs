@@ -17,20 +17,27 @@
 //! fills it to the worker that encoded it; an output buffer to its worker, then to the writer.
 //! Both then go back to their pool.
 //!
-//! Memory: with `n = 2 * threads + 2` (the bound of `ordered`) and chunks of `c` bytes at most
-//! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB)` of output, plus one encoder per worker
-//! (at most 1.2 MiB; Zopfli some 20 MiB). At 2 threads and the default schedule (`c` ≤ 2 MiB): below 28 MiB.
+//! Chunks form groups, each behind a seek mark (`format::mark`) that says how long it is. So the writer
+//! holds back a group until it is complete.
+//!
+//! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
+//! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
+//! (at most 3 MiB; Zopfli some 20 MiB). At 2 threads and the default schedule (`c` ≤ 2 MiB, `g` ≤ 4 MiB):
+//! below 36 MiB.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::{Threads, ordered, pool, sample};
 use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
+use crate::deflate;
 use crate::error::Error;
 use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, Trailer};
+use crate::format::mark::{self, Mark};
 use crate::format::{bgzf, zip, zlib};
 use crate::plan::cuts::{Cuts, Scanner};
 use crate::plan::level::Engine;
@@ -77,7 +84,7 @@ pub fn compress(
         None => chunker.next().map(Some),
     };
     let sum = Joined::new(checksum_kind(recipe.container));
-    let mut framer = Framer { container: recipe.container, header, sum, written: 0 };
+    let mut framer = Framer { recipe, header, sum, held: Vec::new(), written: 0 };
     ordered::run(threads, produce, |chunk| encode(recipe, header, chunk), |piece| framer.write(piece?, out))?;
     Ok(Totals { read: framer.sum.len(), written: framer.written })
 }
@@ -90,6 +97,8 @@ struct Chunk<'a> {
     /// Inner cuts, if the data decide about them.
     cuts: Vec<usize>,
     is_first: bool,
+    starts_group: bool,
+    ends_group: bool,
     is_last: bool,
 }
 
@@ -119,8 +128,9 @@ impl Chunk<'_> {
 /// as they are used; shorter ones are cleared first, which takes longer than compressing a tiny file.
 const MIN_BUFFER_LEN: usize = 256 << 10;
 
-/// An input buffer of at least `len` bytes.
+/// An input buffer of at least `len` bytes, and what our encoder wants to see behind them.
 fn buffer(len: usize) -> Vec<u8> {
+    let len = len + deflate::PADDING_LEN;
     let mut buf = pool::INPUT.take();
     if buf.len() < len {
         // Growing would clear and copy.
@@ -138,6 +148,8 @@ struct Chunker<'a> {
     recipe: Recipe,
     /// Offset of the next chunk in the source.
     pos: u64,
+    /// Offset of the group that it belongs to.
+    group_pos: u64,
     /// The next window and what of the next chunk was already read, if chunks are read here.
     carried: Vec<u8>,
     is_done: bool,
@@ -145,12 +157,12 @@ struct Chunker<'a> {
 
 impl<'a> Chunker<'a> {
     fn new(source: Source<'a>, recipe: Recipe) -> Chunker<'a> {
-        Chunker { source, recipe, pos: 0, carried: Vec::new(), is_done: false }
+        Chunker { source, recipe, pos: 0, group_pos: 0, carried: Vec::new(), is_done: false }
     }
 
     /// The next chunk; there is at least one, possibly empty. Not to be called when done.
     fn next(&mut self) -> Result<Chunk<'a>, Error> {
-        let window_len = self.pos.min(self.recipe.window_len as u64) as usize;
+        let window_len = (self.pos - self.group_pos).min(self.recipe.window_len as u64) as usize;
         let mut cuts = Vec::new();
         let (place, data_len) = match &self.source {
             Source::File { file, start, len }
@@ -166,8 +178,19 @@ impl<'a> Chunker<'a> {
             }
         };
         let is_first = self.pos == 0;
+        let starts_group = self.recipe.groups.is_some() && self.pos == self.group_pos;
+        let ends_group = self.ends_group(data_len);
         self.pos += data_len as u64;
-        Ok(Chunk { place, window_len, data_len, cuts, is_first, is_last: self.is_done })
+        if ends_group {
+            self.group_pos = self.pos;
+        }
+        let is_last = self.is_done;
+        Ok(Chunk { place, window_len, data_len, cuts, is_first, starts_group, ends_group, is_last })
+    }
+
+    /// Whether the next chunk is the last of its group, if it has this length.
+    fn ends_group(&self, data_len: usize) -> bool {
+        self.recipe.groups.is_some_and(|groups| groups.end_with(self.pos, self.pos + data_len as u64))
     }
 
     /// Reads to the end of the next chunk, and at least one byte farther if there is one. Gives
@@ -195,7 +218,8 @@ impl<'a> Chunker<'a> {
             }
         };
         if !self.is_done {
-            let next_window_len = self.recipe.window_len.min(end);
+            let ends_group = self.ends_group(end - window_len);
+            let next_window_len = if ends_group { 0 } else { self.recipe.window_len.min(end) };
             self.carried.clear();
             self.carried.extend_from_slice(&buf[end - next_window_len..filled]);
         }
@@ -256,9 +280,12 @@ fn fill(reader: &mut dyn Read, buf: &mut [u8], mut filled: usize) -> io::Result<
 /// An encoded chunk on its way to the writer.
 struct Piece {
     bytes: Vec<u8>,
+    /// Where in them a seek mark goes, if they begin a group; as many bytes are reserved.
+    mark_at: Option<usize>,
     /// The data's checksum, if the container has one for all chunks.
     sum: u32,
     data_len: u64,
+    ends_group: bool,
     is_last: bool,
 }
 
@@ -268,11 +295,15 @@ fn checksum_kind(container: Container) -> checksum::Kind {
 }
 
 fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece, Error> {
-    let Chunk { place, window_len, data_len, cuts, is_first, is_last } = chunk;
-    let buf = Chunk::load(place, window_len + data_len)?;
-    let (window, data) = buf[..window_len + data_len].split_at(window_len);
+    let Chunk { place, window_len, data_len, cuts, is_first, starts_group, ends_group, is_last } = chunk;
+    let end = window_len + data_len;
+    let mut buf = Chunk::load(place, end)?;
+    // What is behind the data must not matter.
+    buf[end..end + deflate::PADDING_LEN].fill(0);
+    let data = &buf[window_len..end];
     let mut out = pool::OUTPUT.take_empty();
     let is_whole = is_first && is_last;
+    let mut mark_at = None;
     let sum = match recipe.subfield() {
         Some(subfield) if recipe.container == Container::Bgzf || !is_whole => {
             let later = NewHeader { xfl: header.xfl, ..NewHeader::default() };
@@ -283,8 +314,13 @@ fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece
             if is_first {
                 write_header(recipe, header, &mut out);
             }
+            if starts_group && !is_whole {
+                mark_at = Some(out.len());
+                out.extend_from_slice(&[0; mark::LEN]);
+            }
             let engine = if is_whole { recipe.whole } else { recipe.engine };
-            encode_blocks(engine, backend::Chunk { window, data, cuts: &cuts, is_last }, &mut out);
+            let chunk = deflate::Chunk { buf: &buf, data: window_len..end, cuts: &cuts, is_last };
+            encode_blocks(engine, chunk, &mut out);
             let sum = checksum_kind(recipe.container).of(data);
             if subfield.is_some() {
                 Trailer::new(sum, data_len as u64).write(&mut out);
@@ -293,7 +329,7 @@ fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece
         }
     };
     pool::INPUT.put(buf);
-    Ok(Piece { bytes: out, sum, data_len: data_len as u64, is_last })
+    Ok(Piece { bytes: out, mark_at, sum, data_len: data_len as u64, ends_group, is_last })
 }
 
 /// Appends what comes before the first block.
@@ -313,18 +349,25 @@ fn encode_members(recipe: &Recipe, subfield: Subfield, header: &NewHeader, data:
     for data in data.chunks(member_len) {
         let start = out.len();
         bgzf::write_header(subfield, header, out);
-        encode_blocks(recipe.engine, backend::Chunk::whole(data), out);
+        encode_blocks(recipe.engine, deflate::Chunk::whole(data), out);
         Trailer::new(crc32(data), data.len() as u64).write(out);
         bgzf::set_member_len(subfield, &mut out[start..]);
     }
 }
 
 /// Appends `chunk` as DEFLATE blocks.
-fn encode_blocks(engine: Engine, chunk: backend::Chunk<'_>, out: &mut Vec<u8>) {
-    let data = chunk.data;
+fn encode_blocks(engine: Engine, chunk: deflate::Chunk<'_>, out: &mut Vec<u8>) {
+    let deflate::Chunk { buf, data: Range { start, end }, cuts, is_last } = chunk.clone();
+    let (window, data) = buf[..end].split_at(start);
+    let others_chunk = backend::Chunk { window, data, cuts, is_last };
     match engine {
-        Engine::Stored => stored::encode(chunk, out),
-        Engine::Libdeflate { usual: 1.., .. } if data.len() <= fixed::MAX_LEN => fixed::encode(data, out),
+        Engine::Stored => stored::encode(others_chunk, out),
+        Engine::Rigz(_) | Engine::Libdeflate { usual: 1.., .. }
+            if others_chunk.is_whole() && data.len() <= fixed::MAX_LEN =>
+        {
+            fixed::encode(data, out);
+        }
+        Engine::Rigz(level) => deflate::encode(level, chunk, out),
         Engine::Libdeflate { usual, repetitive } => {
             let level =
                 if usual != repetitive && sample::is_repetitive(data, out) { repetitive } else { usual };
@@ -333,36 +376,55 @@ fn encode_blocks(engine: Engine, chunk: backend::Chunk<'_>, out: &mut Vec<u8>) {
         Engine::ZlibNg { usual, rival } => {
             let tuning =
                 if usual != rival && sample::rival_wins(usual, rival, data, out) { rival } else { usual };
-            zlib_ng::encode(tuning, chunk, out);
+            zlib_ng::encode(tuning, others_chunk, out);
         }
-        Engine::Zopfli(tuning) => zopfli::encode(tuning, chunk, out),
+        Engine::Zopfli(tuning) => zopfli::encode(tuning, others_chunk, out),
     }
 }
 
-/// The writer's end: joins checksums, closes the container, counts.
+/// The writer's end: joins checksums, puts marks before groups, closes the container, counts.
 struct Framer<'a> {
-    container: Container,
+    recipe: &'a Recipe,
     header: &'a NewHeader,
     sum: Joined,
+    /// The pieces of a group that is not complete yet.
+    held: Vec<Piece>,
     written: u64,
 }
 
 impl Framer<'_> {
-    fn write(&mut self, mut piece: Piece, out: &mut dyn Write) -> Result<(), Error> {
+    fn write(&mut self, piece: Piece, out: &mut dyn Write) -> Result<(), Error> {
         self.sum.join(piece.sum, piece.data_len);
-        if piece.is_last {
-            self.close(&mut piece.bytes);
+        let Piece { ends_group, is_last, .. } = piece;
+        self.held.push(piece);
+        if self.recipe.groups.is_some() && !ends_group && !is_last {
+            return Ok(());
         }
-        out.write_all(&piece.bytes).map_err(Error::Write)?;
-        self.written += piece.bytes.len() as u64;
-        pool::OUTPUT.put(piece.bytes);
+        let mut pieces = std::mem::take(&mut self.held);
+        if let Some(at) = pieces[0].mark_at {
+            // A group that is alone has nobody to be decoded with.
+            let is_alone = is_last && self.written == 0;
+            match mark_of(&pieces, at).filter(|_| !is_alone) {
+                Some(mark) => pieces[0].bytes[at..at + mark::LEN].copy_from_slice(&mark.to_bytes()),
+                None => drop(pieces[0].bytes.drain(at..at + mark::LEN)),
+            }
+        }
+        if let Some(last) = pieces.last_mut().filter(|piece| piece.is_last) {
+            self.close(&mut last.bytes);
+        }
+        for piece in pieces.drain(..) {
+            out.write_all(&piece.bytes).map_err(Error::Write)?;
+            self.written += piece.bytes.len() as u64;
+            pool::OUTPUT.put(piece.bytes);
+        }
+        self.held = pieces;
         Ok(())
     }
 
     /// Appends what comes after the last block to `out`, the last piece.
     fn close(&self, out: &mut Vec<u8>) {
         let (sum, len) = (self.sum.sum(), self.sum.len());
-        match self.container {
+        match self.recipe.container {
             Container::OneMember => Trailer::new(sum, len).write(out),
             Container::Bgzf => out.extend_from_slice(&bgzf::EOF_MEMBER),
             Container::MemberPerChunk => {}
@@ -373,4 +435,13 @@ impl Framer<'_> {
             }
         }
     }
+}
+
+/// The mark at `at` in the first of a group's pieces; `None` if the group is too long for one.
+fn mark_of(pieces: &[Piece], at: usize) -> Option<Mark> {
+    let len: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
+    let data_len: u64 = pieces.iter().map(|piece| piece.data_len).sum();
+    let packed_len = u32::try_from(len - at - mark::LEN).ok()?;
+    let data_len = u32::try_from(data_len).ok().filter(|len| *len < mark::DATA_LEN_END)?;
+    Some(Mark { packed_len, data_len })
 }

@@ -46,6 +46,8 @@ impl Default for Level {
 pub enum Engine {
     /// Stored blocks.
     Stored,
+    /// Our own encoder at this level.
+    Rigz(u8),
     /// libdeflate. Cannot end a chunk without ending the stream.
     Libdeflate {
         /// The level for most data, 0 to 12.
@@ -66,26 +68,32 @@ pub enum Engine {
     Zopfli(zopfli::Tuning),
 }
 
-/// libdeflate at one level for all data.
-const fn ld(level: u8) -> Engine {
-    Engine::Libdeflate { usual: level, repetitive: level }
+/// Whose encoders are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// For each level whatever is best.
+    #[default]
+    Auto,
+    /// Our own.
+    Rigz,
+    /// libdeflate's.
+    Libdeflate,
+    /// zlib-ng's.
+    ZlibNg,
 }
 
-/// zlib-ng at one level for all data.
-const fn zn(level: u8) -> Engine {
-    let tuning = Tuning { level, strategy: Strategy::Usual };
-    Engine::ZlibNg { usual: tuning, rival: tuning }
+impl Family {
+    /// All families by the names that users give them.
+    pub const NAMES: [(&str, Family); 4] = [
+        ("auto", Family::Auto),
+        ("rigz", Family::Rigz),
+        ("libdeflate", Family::Libdeflate),
+        ("zlib-ng", Family::ZlibNg),
+    ];
 }
-
-/// zlib-ng at one of two levels.
-const fn zn_or(usual: u8, rival: u8) -> Engine {
-    let strategy = Strategy::Usual;
-    Engine::ZlibNg { usual: Tuning { level: usual, strategy }, rival: Tuning { level: rival, strategy } }
-}
-
-const LD6: Engine = Engine::Libdeflate { usual: 6, repetitive: 7 };
 
 /// The engines of one level.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     /// Chunks that are whole streams: all of the input, or members of their own.
     pub(super) whole: Engine,
@@ -100,23 +108,54 @@ pub(super) struct Row {
     pub(super) bgzf: Engine,
 }
 
-#[rustfmt::skip]
-const TABLE: [Row; 10] = [
-    Row { whole: Engine::Stored, has_members: false, joined: Engine::Stored, cut: Engine::Stored, bgzf: ld(0) },
-    Row { whole: ld(1), has_members: true,  joined: zn(2), cut: zn(3), bgzf: ld(1) },
-    Row { whole: ld(2), has_members: true,  joined: zn(3), cut: zn(4), bgzf: ld(2) },
-    Row { whole: ld(3), has_members: true,  joined: zn(4), cut: zn(5), bgzf: ld(3) },
-    Row { whole: ld(4), has_members: true,  joined: zn(5), cut: zn(6), bgzf: ld(4) },
-    Row { whole: ld(5), has_members: true,  joined: zn(6), cut: zn(7), bgzf: ld(5) },
-    Row { whole: LD6,   has_members: true,  joined: zn(7), cut: zn(8), bgzf: ld(6) },
-    Row { whole: zn(7), has_members: false, joined: zn(7), cut: zn(8), bgzf: ld(7) },
-    Row { whole: zn(8), has_members: false, joined: zn(8), cut: zn(8), bgzf: ld(8) },
-    Row { whole: zn_or(9, 8), has_members: false, joined: zn_or(9, 8), cut: zn_or(9, 8), bgzf: ld(9) },
-];
+/// The level up to which [`Family::Auto`] is libdeflate.
+const LAST_OF_LIBDEFLATE: u8 = 3;
 
-/// The row of a level that the table has; the one left is [`Level::ZOPFLI`].
-pub(super) fn row(level: Level) -> Option<&'static Row> {
-    TABLE.get(usize::from(level.0))
+/// The engines of `family` at `level`; `None` at [`Level::ZOPFLI`], which has one engine for all.
+pub(super) fn row(level: Level, family: Family) -> Option<Row> {
+    let number = level.0;
+    let denser = |by: u8| (number + by).min(Level::DENSEST.0);
+    let row = match family {
+        _ if level == Level::ZOPFLI => return None,
+        _ if number == 0 => {
+            let stored = Engine::Stored;
+            Row { whole: stored, has_members: false, joined: stored, cut: stored, bgzf: ld(0) }
+        }
+        // libdeflate's fast levels are faster than ours.
+        Family::Auto if number <= LAST_OF_LIBDEFLATE => return row(level, Family::Libdeflate),
+        Family::Auto | Family::Rigz => {
+            let whole = Engine::Rigz(number);
+            let bgzf = if family == Family::Auto { ld(number) } else { whole };
+            Row { whole, has_members: false, joined: whole, cut: Engine::Rigz(denser(1)), bgzf }
+        }
+        Family::Libdeflate => Row {
+            whole: ld(number),
+            has_members: true,
+            // What libdeflate cannot do, zlib-ng does, a level higher for the same size.
+            joined: zn(denser(1)),
+            cut: zn(denser(2)),
+            bgzf: ld(number),
+        },
+        Family::ZlibNg => Row {
+            whole: zn(number),
+            has_members: false,
+            joined: zn(number),
+            cut: zn(denser(1)),
+            bgzf: zn(number),
+        },
+    };
+    Some(row)
+}
+
+/// libdeflate. Its level 6 gives up on long matches earlier than zlib's, which level 7 makes up for.
+fn ld(level: u8) -> Engine {
+    Engine::Libdeflate { usual: level, repetitive: if level == 6 { 7 } else { level } }
+}
+
+/// zlib-ng.
+fn zn(level: u8) -> Engine {
+    let tuning = |level| Tuning { level, strategy: Strategy::Usual };
+    Engine::ZlibNg { usual: tuning(level), rival: tuning(if level == 9 { 8 } else { level }) }
 }
 
 #[cfg(test)]
@@ -131,11 +170,13 @@ mod tests {
 
     #[test]
     fn only_what_can_be_primed_continues_a_stream() {
-        for row in &TABLE {
-            for engine in [row.joined, row.cut] {
-                assert!(!matches!(engine, Engine::Libdeflate { .. }));
+        for (_, family) in Family::NAMES {
+            for row in (0..=9).filter_map(Level::new).filter_map(|level| row(level, family)) {
+                for engine in [row.joined, row.cut] {
+                    assert!(!matches!(engine, Engine::Libdeflate { .. }));
+                }
+                assert!(row.has_members == matches!(row.whole, Engine::Libdeflate { .. }));
             }
-            assert!(row.has_members == matches!(row.whole, Engine::Libdeflate { .. }));
         }
     }
 }

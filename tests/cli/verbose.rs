@@ -83,7 +83,7 @@ fn quiet_hides_warnings_but_not_errors() {
 #[test]
 fn an_extra_field_is_mentioned_once() {
     let dir = Scratch::with_file("big", &data::text(3_000_000));
-    dir.rigz(["-6", "big"]).status(0);
+    dir.rigz(["-6", "--engine=libdeflate", "big"]).status(0);
     assert!(crate::support::members::members(&dir.read("big.gz")).len() > 3);
     let remark = "rigz: big.gz: extra field of 8 bytes ignored\n";
     dir.rigz(["-tv", "big.gz"]).status(0).stdout("").stderr(format!("{remark}big.gz:\t OK\n"));
