@@ -25,14 +25,12 @@ fn worth(found: Match) -> i32 {
 pub(super) struct Parser<'a, const SHORT: bool, B> {
     finder: Finder<'a, SHORT, B>,
     tuning: Tuning,
-    min_len: usize,
 }
 
 impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
-    /// A parser of `buf`, which takes no match shorter than `min_len`: 3 if it is to be `SHORT`, else more.
-    pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning, min_len: usize) -> Self {
-        debug_assert!(SHORT == (min_len == MIN_MATCH));
-        Parser { finder: chains.begin(buf), tuning, min_len }
+    /// A parser of `buf`. Without `SHORT` it takes no matches of three bytes.
+    pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning) -> Self {
+        Parser { finder: chains.begin(buf), tuning }
     }
 
     /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the
@@ -40,9 +38,11 @@ impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
     #[inline(never)]
     pub(super) fn parse(&mut self, buf: &[u8], range: Range<usize>, tokens: &mut Vec<Token>) {
         let Tuning { effort, lookahead } = self.tuning;
+        let least = if SHORT { MIN_MATCH } else { MIN_MATCH + 1 };
+        let min_len = min_len(&buf[range.clone()]).max(least);
         let Range { start: mut pos, end } = range;
         while pos < end {
-            let mut best = self.finder.find(pos, end, self.min_len - 1, effort);
+            let mut best = self.finder.find(pos, end, min_len - 1, effort);
             if best.len == 0 {
                 tokens.push(Token::literal(buf[pos]));
                 pos += 1;
@@ -69,9 +69,15 @@ impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
 
 /// The shortest match that pays in such data: where few different bytes occur, literals are short.
 pub(super) fn min_len(data: &[u8]) -> usize {
+    /// A sample of so many pieces of such a length will do.
+    const PIECES: usize = 64;
+    const PIECE_LEN: usize = 128;
+    let step = (data.len() / PIECES).max(PIECE_LEN);
     let mut seen = [false; 256];
-    for byte in &data[..data.len().min(4096)] {
-        seen[usize::from(*byte)] = true;
+    for piece in data.chunks(step) {
+        for byte in &piece[..piece.len().min(PIECE_LEN)] {
+            seen[usize::from(*byte)] = true;
+        }
     }
     match seen.iter().filter(|seen| **seen).count() {
         0..6 => 9,
@@ -94,8 +100,7 @@ mod tests {
 
     fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
         let mut chains = Chains::default();
-        let min_len = if SHORT { MIN_MATCH } else { MIN_MATCH + 1 };
-        let mut parser = Parser::<SHORT, _>::new(&mut chains, data, tuning, min_len);
+        let mut parser = Parser::<SHORT, _>::new(&mut chains, data, tuning);
         let (mut tokens, mut start) = (Vec::new(), 0);
         while start < buf.len() {
             let end = buf.len().min(start + step);

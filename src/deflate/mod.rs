@@ -124,15 +124,12 @@ impl Encoder {
         let Encoder { chains, blocks } = self;
         let Parser::Lazy(tuning) = row.parser;
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
-        match lazy::min_len(&buf[chunk.data.clone()]) {
-            token::MIN_MATCH => {
-                let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning, token::MIN_MATCH);
-                blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
-            }
-            min_len => {
-                let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning, min_len);
-                blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
-            }
+        if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
+            let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);
+            blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+        } else {
+            let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning);
+            blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
         }
     }
 }
