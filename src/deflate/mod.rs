@@ -10,6 +10,7 @@ mod chain;
 mod histogram;
 mod huffman;
 mod lazy;
+mod simple;
 mod split;
 mod token;
 
@@ -54,6 +55,34 @@ impl<'a> Chunk<'a> {
         let ends = self.cuts.iter().map(move |cut| start + cut).chain([end]);
         let last = self.cuts.len();
         starts.zip(ends).enumerate().map(move |(i, (start, end))| (start..end, self.is_last && i == last))
+    }
+}
+
+/// How repetitions are searched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// As the level says.
+    #[default]
+    Usual,
+    /// Only runs of one byte.
+    Rle,
+    /// Not at all: literals with the codes of their block.
+    HuffmanOnly,
+}
+
+/// What an encoder is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The level, 1 to 9.
+    pub level: u8,
+    /// How repetitions are searched for.
+    pub strategy: Strategy,
+}
+
+impl Tuning {
+    /// `level` with its own strategy.
+    pub const fn level(level: u8) -> Tuning {
+        Tuning { level, strategy: Strategy::Usual }
     }
 }
 
@@ -110,26 +139,38 @@ thread_local! {
     static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::default());
 }
 
-/// Appends `chunk` to `out` as raw DEFLATE at `level`, 1 to 9.
+/// Appends `chunk` to `out` as raw DEFLATE.
 ///
 /// At cuts, and at the end unless the stream ends there, output comes to a byte boundary by a sync
 /// flush (an empty stored block).
-pub fn encode(level: u8, chunk: Chunk<'_>, out: &mut Vec<u8>) {
-    let row = &TABLE[usize::from(level) - 1];
-    ENCODER.with_borrow_mut(|encoder| encoder.encode(row, &chunk, out));
+///
+/// # Panics
+/// If the level is not 1 to 9.
+pub fn encode(tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    ENCODER.with_borrow_mut(|encoder| encoder.encode(tuning, chunk, out));
 }
 
 impl Encoder {
-    fn encode(&mut self, row: &Row, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    fn encode(&mut self, tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         let Encoder { chains, blocks } = self;
-        let Parser::Lazy(tuning) = row.parser;
+        let row = &TABLE[usize::from(tuning.level) - 1];
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
-        if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
-            let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);
-            blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
-        } else {
-            let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning);
-            blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+        match (tuning.strategy, row.parser) {
+            (Strategy::HuffmanOnly, _) => blocks.write(row, chunk, out, |range, tokens| {
+                simple::parse_literals(&buf[range], tokens);
+            }),
+            (Strategy::Rle, _) => blocks.write(row, chunk, out, |range, tokens| {
+                simple::parse_runs(buf, range, tokens);
+            }),
+            (Strategy::Usual, Parser::Lazy(tuning)) => {
+                if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
+                    let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);
+                    blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+                } else {
+                    let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning);
+                    blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+                }
+            }
         }
     }
 }
@@ -230,7 +271,8 @@ mod tests {
     #[test]
     fn chunks_with_cuts_join_to_one_stream() {
         let [.., (_, data)] = kinds(701_000);
-        for level in 1..=TABLE.len() as u8 {
+        let strategies = [Strategy::Rle, Strategy::HuffmanOnly].map(|strategy| Tuning { level: 6, strategy });
+        for tuning in (1..=TABLE.len() as u8).map(Tuning::level).chain(strategies) {
             for ends in [&[0][..], &[1], &[0, 0, 3], &[10, 300_000], &[300_000, 332_767, 332_769, 700_000]] {
                 let ends = ends.iter().copied().chain([data.len().min(700_000 + ends.len())]);
                 let (mut packed, mut start) = (Vec::new(), 0usize);
@@ -244,13 +286,13 @@ mod tests {
                         cuts: &cuts,
                         is_last: end == last,
                     };
-                    encode(level, chunk, &mut packed);
+                    encode(tuning, &chunk, &mut packed);
                     start = end;
                 }
                 let mut out = vec![0; start];
                 let done = Inflated::Done { consumed: packed.len(), produced: start };
-                assert_eq!(inflate(&packed, &mut out), done, "level {level}");
-                assert!(out == data[..start], "level {level}");
+                assert_eq!(inflate(&packed, &mut out), done, "{tuning:?}");
+                assert!(out == data[..start], "{tuning:?}");
             }
         }
     }

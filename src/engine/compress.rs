@@ -33,7 +33,7 @@ use std::os::unix::fs::FileExt;
 use super::{Threads, ordered, pool, sample};
 use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
-use crate::deflate;
+use crate::deflate::{self, Strategy, Tuning};
 use crate::error::Error;
 use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, Trailer};
@@ -362,12 +362,12 @@ fn encode_blocks(engine: Engine, chunk: deflate::Chunk<'_>, out: &mut Vec<u8>) {
     let others_chunk = backend::Chunk { window, data, cuts, is_last };
     match engine {
         Engine::Stored => stored::encode(others_chunk, out),
-        Engine::Rigz(_) | Engine::Libdeflate { usual: 1.., .. }
+        Engine::Rigz(Tuning { strategy: Strategy::Usual, .. }) | Engine::Libdeflate { usual: 1.., .. }
             if others_chunk.is_whole() && data.len() <= fixed::MAX_LEN =>
         {
             fixed::encode(data, out);
         }
-        Engine::Rigz(level) => deflate::encode(level, chunk, out),
+        Engine::Rigz(tuning) => deflate::encode(tuning, &chunk, out),
         Engine::Libdeflate { usual, repetitive } => {
             let level =
                 if usual != repetitive && sample::is_repetitive(data, out) { repetitive } else { usual };

@@ -1,7 +1,7 @@
 //! The one table that says which encoder serves a level.
 
-use crate::backend::zlib_ng::{Strategy, Tuning};
 use crate::backend::zopfli;
+use crate::deflate::Tuning;
 
 /// A compression level: 0 (stored) to 9 (densest at usual speed), and 11 (Zopfli).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Default for Level {
 pub enum Engine {
     /// Stored blocks.
     Stored,
-    /// Our own encoder at this level.
-    Rigz(u8),
+    /// Our own encoder.
+    Rigz(Tuning),
     /// libdeflate. Cannot end a chunk without ending the stream.
     Libdeflate {
         /// The level for most data, 0 to 12.
@@ -124,9 +124,15 @@ pub(super) fn row(level: Level, family: Family) -> Option<Row> {
         // libdeflate's fast levels are faster than ours.
         Family::Auto if number <= LAST_OF_LIBDEFLATE => return row(level, Family::Libdeflate),
         Family::Auto | Family::Rigz => {
-            let whole = Engine::Rigz(number);
+            let whole = Engine::Rigz(Tuning::level(number));
             let bgzf = if family == Family::Auto { ld(number) } else { whole };
-            Row { whole, has_members: false, joined: whole, cut: Engine::Rigz(denser(1)), bgzf }
+            Row {
+                whole,
+                has_members: false,
+                joined: whole,
+                cut: Engine::Rigz(Tuning::level(denser(1))),
+                bgzf,
+            }
         }
         Family::Libdeflate => Row {
             whole: ld(number),
@@ -154,8 +160,8 @@ fn ld(level: u8) -> Engine {
 
 /// zlib-ng.
 fn zn(level: u8) -> Engine {
-    let tuning = |level| Tuning { level, strategy: Strategy::Usual };
-    Engine::ZlibNg { usual: tuning(level), rival: tuning(if level == 9 { 8 } else { level }) }
+    let rival = if level == 9 { 8 } else { level };
+    Engine::ZlibNg { usual: Tuning::level(level), rival: Tuning::level(rival) }
 }
 
 #[cfg(test)]

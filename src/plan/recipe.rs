@@ -4,9 +4,9 @@
 use super::cuts::Cuts;
 pub use super::level::Family;
 use super::level::{Engine, Level, row};
-pub use crate::backend::zlib_ng::Strategy;
-use crate::backend::zlib_ng::Tuning;
 pub use crate::backend::zopfli::Tuning as ZopfliTuning;
+pub use crate::deflate::Strategy;
+use crate::deflate::Tuning;
 use crate::format::bgzf;
 use crate::format::extra::Subfield;
 
@@ -150,7 +150,10 @@ fn engines(wanted: &Wanted) -> (Engine, Engine, bool) {
     match wanted.format {
         _ if wanted.strategy != Strategy::Usual && !is_stored => {
             let tuning = Tuning { level: wanted.level.number(), strategy: wanted.strategy };
-            same(Engine::ZlibNg { usual: tuning, rival: tuning })
+            same(match wanted.family {
+                Family::Auto | Family::Rigz => Engine::Rigz(tuning),
+                Family::Libdeflate | Family::ZlibNg => Engine::ZlibNg { usual: tuning, rival: tuning },
+            })
         }
         Format::Bgzf => same(row.bgzf),
         _ if wanted.is_rsyncable => same(row.cut),

@@ -16,34 +16,7 @@ use std::ptr::NonNull;
 use libz_ng_sys as sys;
 
 use crate::backend::Chunk;
-
-/// How repetitions are searched for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// As the level says.
-    #[default]
-    Usual,
-    /// Only runs of one byte.
-    Rle,
-    /// Not at all: literals with the codes of their block.
-    HuffmanOnly,
-}
-
-/// What zlib-ng is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tuning {
-    /// The level, 1 to 9.
-    pub level: u8,
-    /// How repetitions are searched for.
-    pub strategy: Strategy,
-}
-
-impl Tuning {
-    /// `level` with its own strategy.
-    pub const fn level(level: u8) -> Tuning {
-        Tuning { level, strategy: Strategy::Usual }
-    }
-}
+use crate::deflate::{Strategy, Tuning};
 
 thread_local! {
     /// As many as a job's recipe and samples name: two, seldom more.

@@ -5,7 +5,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 mod encode;
 
-pub use encode::{Strategy, Tuning, encode};
+pub use crate::deflate::{Strategy, Tuning};
+pub use encode::encode;
 
 /// One step of [`Decoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
