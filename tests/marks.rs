@@ -447,3 +447,33 @@ fn the_test_vectors_of_the_format_document() {
     fixed::encode(b"marks\n", &mut last);
     assert_eq!(file, member(&[Group::new(b"rigz reads ", first), Group::new(b"marks\n", last)]));
 }
+
+#[test]
+fn groups_that_rigz_writes_can_be_decoded_one_by_one() {
+    const MIB: usize = 1 << 20;
+    let data = [text(3 * MIB), random(2 * MIB, 7), vec![0; 5 * MIB + 1]].concat();
+    for (args, group_len) in
+        [(&["-n4"][..], 2 * MIB), (&["-n6"], 2 * MIB), (&["-n9"], 4 * MIB), (&["-n6i", "-b512"], MIB / 2)]
+    {
+        let file = support::rigz(args, &data);
+        let (mut at, mut seen) = (HEADER.len(), 0);
+        while at < file.len() - 8 {
+            let mark = Mark::read(&file[at..]).expect("a mark before each group");
+            let start = at + mark::LEN;
+            at = start + mark.packed_len as usize;
+            let expected = &data[seen..data.len().min(seen + group_len)];
+            assert_eq!(mark.data_len as usize, expected.len(), "{args:?}");
+            let mut out = Vec::with_capacity(expected.len() + 1);
+            let step = zlib_ng::Decoder::new().decode(&file[start..at], &mut out);
+            assert_eq!(step.consumed, mark.packed_len as usize, "{args:?}");
+            assert_eq!(step.stop == zlib_ng::Stop::End, at == file.len() - 8, "{args:?}");
+            assert_same(&out, expected, "a group by itself");
+            seen += out.len();
+        }
+        assert_eq!((at, seen), (file.len() - 8, data.len()), "{args:?}");
+        assert_same(&support::gunzip(&file), &data, "by gzip");
+    }
+    // What is one group needs no mark.
+    let file = support::rigz(&["-n6"], &data[..2 * MIB]);
+    assert_eq!(Mark::read(&file[HEADER.len()..]), None);
+}
