@@ -96,7 +96,7 @@ mod tests {
     use crate::deflate::chain::Unchecked;
     use crate::deflate::chain::tests::Checked;
     use crate::deflate::tests::kinds;
-    use crate::deflate::token::{NO_DIST, dist_symbol, len_of};
+    use crate::deflate::token::{DIST_SYMBOLS, NO_DIST, dist_symbol, len_of};
 
     fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
         let mut chains = Chains::default();
@@ -112,6 +112,9 @@ mod tests {
 
     /// What tokens stand for.
     fn unparsed(tokens: &[Token]) -> Vec<u8> {
+        let firsts: Vec<usize> = (0..DIST_SYMBOLS)
+            .map(|symbol| (1..).find(|dist| dist_symbol(dist - 1).0 == symbol).expect("each has a dist"))
+            .collect();
         let mut data = Vec::new();
         for token in tokens {
             let index = token.litlen_index();
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn reading_without_bounds_checks_makes_no_difference() {
-        for len in (0..40).chain([255, 256, 257, 300, 4000, 40_000, 100_000, 200_000]) {
+        for len in (0..40).chain([255, 256, 257, 300, 4000, 100_000]) {
             for (name, data) in kinds(len) {
                 for (max_chain, nice_len, lookahead) in [(1, 8, 0), (8, 30, 1), (60, 258, 2)] {
                     let tuning = Tuning { effort: Effort { max_chain, nice_len }, lookahead };
