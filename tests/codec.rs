@@ -69,20 +69,6 @@ fn decompress_every_way(dir: &Scratch, packed: &[u8], data: &[u8]) {
     assert_same(&gunzip(packed), data, "by gzip");
 }
 
-/// Checks that there is one member with no optional field at levels that are ours; where libdeflate is, members
-/// that say their lengths.
-fn check_members(level: &str, packed: &[u8], data: &[u8], is_libdeflate: bool) {
-    if !is_libdeflate || data.len() <= FIRST_CHUNK_LEN {
-        return check_member(level, packed);
-    }
-    let members = members(packed);
-    assert!(members.len() > 1);
-    for member in &members {
-        assert_eq!((member.header[3], member.rz_len()), (4, Some(member.len())), "level {level}");
-        check_fixed_fields(level, member);
-    }
-}
-
 /// Checks that there is one member, with no optional field.
 fn check_member(level: &str, packed: &[u8]) {
     let members = members(packed);
@@ -114,7 +100,7 @@ fn every_len_and_level(kind: Kind) {
         let dir = Scratch::with_file("f", &data);
         for level in LEVELS.into_iter().filter(|level| is_tried(kind, len, level)) {
             let packed = compress_every_way(&dir, &[level], &data);
-            check_members(level, &packed, &data, matches!(level, "-1" | "-2" | "-3"));
+            check_member(level, &packed);
             decompress_every_way(&dir, &packed, &data);
         }
     }
@@ -234,9 +220,7 @@ fn chunks_may_have_any_length() {
         for level in ["-0", "-1", "-6", "-9"] {
             for block in ["32k", "100", "1m", "3M"] {
                 let packed = compress_every_way(&dir, &["-b", block, level], &data);
-                if level != "-1" {
-                    check_member(level, &packed);
-                }
+                check_member(level, &packed);
                 decompress_every_way(&dir, &packed, &data);
             }
         }
@@ -256,7 +240,16 @@ fn engines_of_others_are_used_where_they_are_asked_for() {
                 let packed = compress_every_way(&dir, &[level, engine], &data);
                 assert!(len < 100 || packed != of_rigz, "{engine} {level}");
                 decompress_every_way(&dir, &packed, &data);
-                check_members(level, &packed, &data, engine == "--engine=libdeflate");
+                if engine == "--engine=zlib-ng" || len <= FIRST_CHUNK_LEN {
+                    check_member(level, &packed);
+                    continue;
+                }
+                let members = members(&packed);
+                assert!(members.len() > 1);
+                for member in &members {
+                    assert_eq!((member.header[3], member.rz_len()), (4, Some(member.len())), "level {level}");
+                    check_fixed_fields(level, member);
+                }
             }
         }
     }

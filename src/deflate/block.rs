@@ -5,8 +5,8 @@ use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
 use super::token::{
-    DIST_SYMBOLS, END_OF_BLOCK, LITLEN_INDEXES, LITLEN_SYMBOLS, Token, dist_extra_bits, len_extra, len_of,
-    len_symbol, litlen_extra_bits,
+    DIST_SYMBOLS, END_OF_BLOCK, LITLEN_INDEXES, LITLEN_SYMBOLS, OTHER_INDEXES, Other, Token, dist_extra_bits,
+    len_extra, len_of, len_symbol, litlen_extra_bits, other_of,
 };
 
 /// The largest payload of one stored block: its length field has 16 bits.
@@ -225,30 +225,34 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
     build_codewords(&codes.litlen, &mut litlen_codewords);
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
-    // Codeword with the length's extra bits above it, at most 15 + 5 bits; from bit 24, their number.
+    // The number of bits; from bit 8, the codeword with the length's extra bits above it.
     let mut litlen = [0u32; LITLEN_INDEXES];
     for (index, entry) in litlen.iter_mut().enumerate() {
-        let (symbol, extra, extra_bits) = if index < END_OF_BLOCK {
-            (index, 0, 0)
-        } else {
-            let len = len_of(index);
-            let (symbol, extra_bits) = len_symbol(len);
-            (symbol, len_extra(len), extra_bits)
+        let (symbol, extra, extra_bits) = match len_of(index) {
+            Some(len) => (len_symbol(len).0, len_extra(len), len_symbol(len).1),
+            None => (index % 256, 0, 0),
         };
-        let codeword_len = u32::from(codes.litlen[symbol]);
-        *entry =
-            u32::from(litlen_codewords[symbol]) | extra << codeword_len | (codeword_len + extra_bits) << 24;
+        let len = u32::from(codes.litlen[symbol]);
+        *entry = (len + extra_bits) | (u32::from(litlen_codewords[symbol]) | extra << len) << 8;
     }
-    // Codeword; from bit 16, its length; from bit 24, the length with extra bits.
-    let mut dist = [0u32; 32];
-    for symbol in 0..DIST_SYMBOLS {
-        let len = u32::from(codes.dist[symbol]);
-        dist[symbol] = u32::from(dist_codewords[symbol]) | len << 16 | (len + dist_extra_bits(symbol)) << 24;
+    // The codeword's length; from bit 16, the codeword; from bit 32, the mask of extra bits; from bit 56,
+    // the number of all bits.
+    let mut other = [0u64; OTHER_INDEXES.next_power_of_two()];
+    for (index, entry) in other.iter_mut().enumerate().take(OTHER_INDEXES) {
+        let (codeword, len, extra_bits) = match other_of(index) {
+            Other::Dist(symbol) => (dist_codewords[symbol], codes.dist[symbol], dist_extra_bits(symbol)),
+            Other::Literal(byte) => (litlen_codewords[byte], codes.litlen[byte], 0),
+            Other::Nothing => (0, 0, 0),
+        };
+        let (len, mask) = (u64::from(len), (1 << extra_bits) - 1);
+        *entry = len | u64::from(codeword) << 16 | mask << 32 | (len + u64::from(extra_bits)) << 56;
     }
     bits.put_all(tokens, total, |token| {
-        let (litlen, dist) = (litlen[token.litlen_index()], dist[token.dist_symbol()]);
-        let dist_bits = u64::from(dist & 0xffff) | u64::from(token.dist_extra()) << (dist >> 16 & 0xff);
-        (u64::from(litlen & 0xff_ffff) | dist_bits << (litlen >> 24), (litlen >> 24) + (dist >> 24))
+        let litlen = litlen[token.litlen_index()];
+        let other = other[token.other_index() % other.len()];
+        let extra = token.dist_less_1() as u64 & other >> 32;
+        let behind = (other >> 16 & 0xffff) | extra << (other & 63);
+        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 0xff) + (other >> 56) as u32)
     });
     bits.put(u64::from(litlen_codewords[END_OF_BLOCK]), u32::from(codes.litlen[END_OF_BLOCK]));
 }

@@ -1,16 +1,18 @@
 //! How often each symbol occurs in a run of tokens.
 
-use super::token::{DIST_SYMBOLS, END_OF_BLOCK, LITLEN_INDEXES, LITLEN_SYMBOLS, Token, len_of, len_symbol};
+use super::token::{
+    DIST_SYMBOLS, LITLEN_INDEXES, LITLEN_SYMBOLS, OTHER_INDEXES, Other, Token, len_of, len_symbol, other_of,
+};
 
 /// Number of occurrences by symbol. The end of the block is not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Histogram {
     /// Literals and lengths.
-    pub(super) litlen: [u32; LITLEN_SYMBOLS],
+    pub litlen: [u32; LITLEN_SYMBOLS],
     /// Dists.
-    pub(super) dist: [u32; DIST_SYMBOLS],
+    pub dist: [u32; DIST_SYMBOLS],
     /// How many bytes of data the tokens stand for.
-    pub(super) data_len: usize,
+    pub data_len: usize,
 }
 
 impl Default for Histogram {
@@ -26,10 +28,10 @@ impl Histogram {
     /// need not wait for the one before.
     pub(super) fn of(tokens: &[Token]) -> Histogram {
         let mut litlen = [[0u32; LITLEN_INDEXES]; 2];
-        let mut dist = [[0u32; 32]; 2];
+        let mut other = [[0u32; 1024]; 2];
         let mut count = |token: Token, i: usize| {
             litlen[i][token.litlen_index()] += 1;
-            dist[i][token.dist_symbol()] += 1;
+            other[i][token.other_index() % 1024] += 1;
         };
         let mut pairs = tokens.chunks_exact(2);
         for pair in &mut pairs {
@@ -41,12 +43,18 @@ impl Histogram {
         }
         let mut sums = Histogram::default();
         for (index, (a, b)) in litlen[0].iter().zip(&litlen[1]).enumerate() {
-            let (symbol, len) = SYMBOLS[index];
-            sums.litlen[usize::from(symbol)] += a + b;
-            sums.data_len += usize::from(len) * (a + b) as usize;
+            sums.litlen[usize::from(LITLENS[index])] += a + b;
+            sums.data_len += (a + b) as usize * len_of(index).unwrap_or(1);
         }
-        for (symbol, sum) in sums.dist.iter_mut().enumerate() {
-            *sum = dist[0][symbol] + dist[1][symbol];
+        for (index, (a, b)) in other[0].iter().zip(&other[1]).enumerate().take(OTHER_INDEXES) {
+            match other_of(index) {
+                Other::Dist(symbol) => sums.dist[symbol] += a + b,
+                Other::Literal(symbol) => {
+                    sums.litlen[symbol] += a + b;
+                    sums.data_len += (a + b) as usize;
+                }
+                Other::Nothing => {}
+            }
         }
         sums
     }
@@ -63,15 +71,14 @@ impl Histogram {
     }
 }
 
-/// By litlen index: the symbol, and the number of bytes.
-static SYMBOLS: [(u16, u16); LITLEN_INDEXES] = {
-    let mut table = [(0, 1); LITLEN_INDEXES];
+/// The litlen symbol of each litlen index.
+static LITLENS: [u16; LITLEN_INDEXES] = {
+    let mut table = [0; LITLEN_INDEXES];
     let mut index = 0;
-    while index < LITLEN_INDEXES {
-        table[index] = if index < END_OF_BLOCK {
-            (index as u16, 1)
-        } else {
-            (len_symbol(len_of(index)).0 as u16, len_of(index) as u16)
+    while index < table.len() {
+        table[index] = match len_of(index) {
+            Some(len) => len_symbol(len).0 as u16,
+            None => index as u16 % 256,
         };
         index += 1;
     }
@@ -80,28 +87,28 @@ static SYMBOLS: [(u16, u16); LITLEN_INDEXES] = {
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::{MAX_MATCH, MIN_MATCH, dist_symbol};
     use super::*;
-    use crate::deflate::token::{MAX_MATCH, MIN_MATCH, dist_symbol};
 
     #[test]
     fn every_token_is_counted_once() {
-        let mut expected = Histogram::default();
-        let mut tokens = Vec::new();
-        for byte in (0..=255).chain([b'a']) {
-            tokens.push(Token::literal(byte));
-            expected.litlen[usize::from(byte)] += 1;
-            expected.data_len += 1;
-        }
-        for len in MIN_MATCH..=MAX_MATCH {
-            let dist = 1 + 127 * (len - MIN_MATCH);
-            tokens.push(Token::match_(len, dist));
-            expected.litlen[len_symbol(len).0] += 1;
-            expected.dist[dist_symbol(dist - 1).0] += 1;
-            expected.data_len += len;
-        }
+        let mut tokens: Vec<Token> = (0..=255).map(Token::literal).collect();
+        tokens.extend((MIN_MATCH..=MAX_MATCH).map(|len| Token::match_(len, 1 + 127 * (len - MIN_MATCH))));
+        tokens.push(Token::literals(u16::from_le_bytes(*b"ab")));
         let counted = Histogram::of(&tokens);
+        let mut expected = Histogram::default();
+        for token in &tokens[..tokens.len() - 1] {
+            if token.is_literal() {
+                expected.litlen[usize::from(token.byte())] += 1;
+            } else {
+                expected.litlen[len_symbol(token.len()).0] += 1;
+                expected.dist[dist_symbol(token.dist_less_1()).0] += 1;
+            }
+        }
+        expected.litlen[usize::from(b'a')] += 1;
+        expected.litlen[usize::from(b'b')] += 1;
+        expected.data_len = tokens.iter().map(|token| token.data_len()).sum();
         assert_eq!(counted, expected);
-        assert_eq!(counted.litlen[usize::from(b'a')], 2);
         let mut twice = counted.clone();
         twice.add(&counted);
         assert_eq!(twice, Histogram::of(&[&tokens[..], &tokens[..]].concat()));

@@ -96,7 +96,6 @@ mod tests {
     use crate::deflate::chain::Unchecked;
     use crate::deflate::chain::tests::Checked;
     use crate::deflate::tests::kinds;
-    use crate::deflate::token::{DIST_SYMBOLS, NO_DIST, dist_symbol, len_of};
 
     fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
         let mut chains = Chains::default();
@@ -112,23 +111,14 @@ mod tests {
 
     /// What tokens stand for.
     fn unparsed(tokens: &[Token]) -> Vec<u8> {
-        let firsts: Vec<usize> = (0..DIST_SYMBOLS)
-            .map(|symbol| (1..).find(|dist| dist_symbol(dist - 1).0 == symbol).expect("each has a dist"))
-            .collect();
         let mut data = Vec::new();
         for token in tokens {
-            let index = token.litlen_index();
-            if index < 256 {
-                assert_eq!(token.dist_symbol(), NO_DIST);
-                data.push(index as u8);
+            if token.is_literal() {
+                data.push(token.byte());
                 continue;
             }
-            let symbol = token.dist_symbol();
-            let first =
-                (1..).find(|dist| dist_symbol(dist - 1).0 == symbol).expect("every symbol has a dist");
-            let dist = first + token.dist_extra() as usize;
-            for _ in 0..len_of(index) {
-                data.push(data[data.len() - dist]);
+            for _ in 0..token.len() {
+                data.push(data[data.len() - 1 - token.dist_less_1()]);
             }
         }
         data

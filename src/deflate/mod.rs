@@ -7,6 +7,7 @@
 mod bits;
 mod block;
 mod chain;
+mod fast;
 mod histogram;
 mod huffman;
 mod lazy;
@@ -97,6 +98,7 @@ struct Row {
 /// Who turns data into tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parser {
+    Fast(fast::Effort),
     Lazy(lazy::Tuning),
 }
 
@@ -105,11 +107,15 @@ const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize) -> Row {
     Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len: 2048 }
 }
 
+const fn fast(effort: fast::Effort) -> Row {
+    Row { parser: Parser::Fast(effort), run_len: 4096 }
+}
+
 /// By level less 1.
 const TABLE: [Row; 9] = [
-    lazy(1, 10, 0),
-    lazy(2, 16, 0),
-    lazy(4, 16, 0),
+    fast(fast::Effort::Least),
+    fast(fast::Effort::Less),
+    fast(fast::Effort::More),
     lazy(8, 30, 0),
     lazy(8, 65, 1),
     lazy(18, 130, 1),
@@ -124,6 +130,7 @@ const STRETCH_LEN: usize = 128 << 10;
 /// Encodes with tables and buffers that it keeps.
 #[derive(Default)]
 struct Encoder {
+    fast: fast::Fast,
     chains: Chains,
     blocks: BlockWriter,
 }
@@ -152,7 +159,7 @@ pub fn encode(tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
 
 impl Encoder {
     fn encode(&mut self, tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let Encoder { chains, blocks } = self;
+        let Encoder { fast, chains, blocks } = self;
         let row = &TABLE[usize::from(tuning.level) - 1];
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
         match (tuning.strategy, row.parser) {
@@ -162,6 +169,7 @@ impl Encoder {
             (Strategy::Rle, _) => blocks.write(row, chunk, out, |range, tokens| {
                 simple::parse_runs(buf, range, tokens);
             }),
+            (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
             (Strategy::Usual, Parser::Lazy(tuning)) => {
                 if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
                     let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);

@@ -58,7 +58,7 @@ const HEADER_BITS: u64 = 60;
 const SYMBOL_BITS: u64 = 4;
 
 /// What a block with these symbols takes, without extra bits.
-fn cost(histogram: &Histogram) -> u64 {
+pub(super) fn cost(histogram: &Histogram) -> u64 {
     let (litlen, litlens) = entropy(&histogram.litlen);
     let (dist, dists) = entropy(&histogram.dist);
     litlen + dist + ((HEADER_BITS + SYMBOL_BITS * (litlens + dists)) << FRACTION_BITS)

@@ -16,57 +16,137 @@ pub(super) const END_OF_BLOCK: usize = 256;
 /// The litlen symbol of the shortest match.
 const FIRST_LEN_SYMBOL: usize = 257;
 
-/// A literal or a match, as it is written: from the lowest bit up, 9 bits that say which literal or which
-/// length, 5 bits of dist symbol, 13 bits of dist's extra bits. Literals have a dist symbol, too,
-/// [`NO_DIST`], which is written as nothing; so whoever counts or writes tokens need not tell the two apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A match, a literal or two literals, in 32 bits.
+///
+/// The low 9 bits are its litlen index: a literal's byte, or 256 and the match's length less 3. What is
+/// above becomes its other index, where tables have an entry for what follows the litlen symbol: near
+/// dists have one each, 128 far ones share one, then comes one for each second literal and one for
+/// nothing. So nobody who counts or writes tokens needs to know what kind they are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Token(u32);
 
-/// The dist symbol of literals.
-pub(super) const NO_DIST: usize = 31;
+/// Entries of a table by [`Token::litlen_index`].
+pub(super) const LITLEN_INDEXES: usize = 512;
+/// Entries of a table by [`Token::other_index`].
+pub(super) const OTHER_INDEXES: usize = NOTHING + 1;
+
+/// From here on litlen indexes are those of lengths, from [`MIN_MATCH`] on.
+const LENS: usize = 256;
+/// Dists less 1 below this have other indexes of their own; of the others, so many in a row share one.
+const NEAR: usize = 256;
+const FAR_SHIFT: u32 = 7;
+/// The other index of the second literal 0.
+const SECOND_LITERALS: usize = NEAR + (WINDOW_LEN >> FAR_SHIFT);
+/// The other index of a literal that is alone.
+const NOTHING: usize = SECOND_LITERALS + 256;
+
+/// What an other index stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Other {
+    /// The dist symbol.
+    Dist(usize),
+    /// The second literal.
+    Literal(usize),
+    /// Nothing.
+    Nothing,
+}
+
+/// What `index` stands for.
+#[inline(always)]
+pub(super) const fn other_of(index: usize) -> Other {
+    if index < NEAR {
+        Other::Dist(dist_symbol(index).0)
+    } else if index < SECOND_LITERALS {
+        // No indexes are used from the first on that near dists would share.
+        Other::Dist(dist_symbol((index - NEAR) << FAR_SHIFT).0)
+    } else if index < NOTHING {
+        Other::Literal(index - SECOND_LITERALS)
+    } else {
+        Other::Nothing
+    }
+}
+
+/// The match length that a litlen index stands for, if it is not a literal's.
+pub(super) const fn len_of(litlen_index: usize) -> Option<usize> {
+    if litlen_index < LENS || litlen_index > LENS + MAX_MATCH - MIN_MATCH {
+        None
+    } else {
+        Some(litlen_index - LENS + MIN_MATCH)
+    }
+}
 
 impl Token {
     /// One byte.
     #[inline(always)]
-    pub(super) fn literal(byte: u8) -> Token {
-        Token((NO_DIST as u32) << 9 | u32::from(byte))
+    pub(super) const fn literal(byte: u8) -> Token {
+        Token(byte as u32 | (((NOTHING - NEAR) << FAR_SHIFT) as u32) << 9)
+    }
+
+    /// Two bytes: the lower one, then the upper one.
+    #[inline(always)]
+    pub(super) const fn literals(bytes: u16) -> Token {
+        // The upper byte goes where a dist that shares its index would have its upper bits.
+        let upper = (bytes as u32 & 0xff00) << (9 + FAR_SHIFT - 8);
+        Token(bytes as u32 & 0xff | upper | (((SECOND_LITERALS - NEAR) << FAR_SHIFT) as u32) << 9)
     }
 
     /// `len` bytes (3 to 258) from `dist` bytes back (1 to 32768).
     #[inline(always)]
     pub(super) fn match_(len: usize, dist: usize) -> Token {
         debug_assert!((MIN_MATCH..=MAX_MATCH).contains(&len) && (1..=WINDOW_LEN).contains(&dist));
-        let (symbol, extra_bits) = dist_symbol(dist - 1);
-        let extra = (dist as u32 - 1) & ((1 << extra_bits) - 1);
-        Token(extra << 14 | (symbol as u32) << 9 | (len + 256 - MIN_MATCH) as u32)
+        Token(((dist - 1) << 9 | (LENS - MIN_MATCH + len)) as u32)
     }
 
-    /// Where its entry is in tables of [`LITLEN_INDEXES`] entries: at first literals, then lengths from
-    /// [`MIN_MATCH`] on.
+    /// As `match_`, or something without meaning if `len` is less.
+    #[inline(always)]
+    pub(super) fn found(len: usize, dist_less_1: usize) -> Token {
+        Token((dist_less_1 << 9) as u32 | (LENS - MIN_MATCH + len) as u32)
+    }
+
+    /// Whether it is one byte or two.
+    #[cfg(test)]
+    pub(super) fn is_literal(self) -> bool {
+        self.litlen_index() < LENS
+    }
+
+    /// The byte, if it is one; the first of two.
+    #[cfg(test)]
+    pub(super) fn byte(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// The length of a match.
+    #[cfg(test)]
+    pub(super) fn len(self) -> usize {
+        debug_assert!(!self.is_literal());
+        self.litlen_index() - LENS + MIN_MATCH
+    }
+
+    /// The match's dist less 1. Of what is no match, something whose low [`FAR_SHIFT`] bits are 0.
+    #[inline(always)]
+    pub(super) fn dist_less_1(self) -> usize {
+        (self.0 >> 9) as usize
+    }
+
+    /// How many bytes of data it stands for.
+    #[cfg(test)]
+    pub(super) fn data_len(self) -> usize {
+        if !self.is_literal() { self.len() } else { 1 + usize::from(self.other_index() != NOTHING) }
+    }
+
+    /// Where its litlen entry is in tables that have one for each literal and each length.
     #[inline(always)]
     pub(super) fn litlen_index(self) -> usize {
         self.0 as usize % LITLEN_INDEXES
     }
 
-    /// Its dist symbol.
+    /// Where its entry is in tables of what follows the litlen symbol.
     #[inline(always)]
-    pub(super) fn dist_symbol(self) -> usize {
-        (self.0 >> 9) as usize % 32
+    pub(super) fn other_index(self) -> usize {
+        let value = self.dist_less_1();
+        let far = NEAR + (value >> FAR_SHIFT);
+        std::hint::select_unpredictable(value < NEAR, value, far)
     }
-
-    /// The extra bits of its dist.
-    #[inline(always)]
-    pub(super) fn dist_extra(self) -> u32 {
-        self.0 >> 14
-    }
-}
-
-/// Number of values of [`Token::litlen_index`].
-pub(super) const LITLEN_INDEXES: usize = 512;
-
-/// The length that an index of at least 256 stands for.
-pub(super) const fn len_of(litlen_index: usize) -> usize {
-    litlen_index - 256 + MIN_MATCH
 }
 
 /// The symbol of a value where `2^split` symbols share each power of two, and its number of extra

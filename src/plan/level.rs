@@ -108,9 +108,6 @@ pub(super) struct Row {
     pub(super) bgzf: Engine,
 }
 
-/// The level up to which [`Family::Auto`] is libdeflate.
-const LAST_OF_LIBDEFLATE: u8 = 3;
-
 /// The engines of `family` at `level`; `None` at [`Level::ZOPFLI`], which has one engine for all.
 pub(super) fn row(level: Level, family: Family) -> Option<Row> {
     let number = level.0;
@@ -121,8 +118,6 @@ pub(super) fn row(level: Level, family: Family) -> Option<Row> {
             let stored = Engine::Stored;
             Row { whole: stored, has_members: false, joined: stored, cut: stored, bgzf: ld(0) }
         }
-        // libdeflate's fast levels are faster than ours.
-        Family::Auto if number <= LAST_OF_LIBDEFLATE => return row(level, Family::Libdeflate),
         Family::Auto | Family::Rigz => {
             let whole = Engine::Rigz(Tuning::level(number));
             let bgzf = if family == Family::Auto { ld(number) } else { whole };

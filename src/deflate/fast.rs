@@ -1,0 +1,664 @@
+#![expect(unsafe_code, reason = "the parser's step, which knows how much room there is")]
+//! HOT PATH. The parser of the fast levels: two segments of a chunk at a time, without branches.
+//!
+//! What makes a parser slow is waiting: position → hash → table → candidate → comparison → next position,
+//! and where that decides a branch, guessing wrong. So a step here takes the same way whatever it finds,
+//! and steps of two streams alternate, each of which has a segment and tables of its own. Tables of a
+//! stream are primed with the window before its segment, so that cutting costs next to nothing.
+//!
+//! A step looks at `p` and at `p + 1`:
+//! ```text
+//! insert the positions just before p, which a match may have skipped
+//! a, b = the longest of the candidates at p, p + 1        (compared for 16 bytes)
+//! a is 4 bytes or more, and b no longer:  match at p      → 1 token
+//! b is 4 bytes or more:                   literal, match  → 2 tokens
+//! neither:                                two literals    → 1 token
+//! ```
+//! Candidates are the last place with the same four bytes and, if the level says so, the last one with
+//! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, and to insert
+//! what the match skips.
+//!
+//! Contract of a step: [`MARGIN`] bytes from `p` on are in the segment, [`MAX_BACK`] before it in the
+//! buffer. What is nearer to the segment's end is left to `finish`, position by position. Entries are the
+//! low 16 bits of positions; what they point to is always compared with the data. Whatever is found
+//! depends on the chunk alone, since tables are cleared when it begins.
+
+use std::hint::select_unpredictable as select;
+use std::ops::Range;
+
+use super::bits::BitWriter;
+use super::histogram::Histogram;
+use super::token::{MAX_MATCH, Token, WINDOW_LEN};
+use super::{Chunk, block, split};
+
+/// How thorough a level is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// One candidate.
+    Least,
+    /// Two candidates.
+    Less,
+    /// Two candidates, and more of what matches skip is inserted.
+    More,
+}
+
+/// [`Effort`] as the step wants it.
+trait Thoroughness {
+    /// Whether there is a second table, by hash of seven bytes.
+    const HAS_LONG: bool;
+    /// How many positions before each step are inserted, at most [`MAX_BACK`].
+    const BACK: usize;
+    /// Of the positions in a long match one in so many is inserted.
+    const STRIDE: usize;
+}
+
+struct Least;
+impl Thoroughness for Least {
+    const HAS_LONG: bool = false;
+    const BACK: usize = 2;
+    const STRIDE: usize = 8;
+}
+
+struct Less;
+impl Thoroughness for Less {
+    const HAS_LONG: bool = true;
+    const BACK: usize = 2;
+    const STRIDE: usize = 2;
+}
+
+struct More;
+impl Thoroughness for More {
+    const HAS_LONG: bool = true;
+    const BACK: usize = 4;
+    const STRIDE: usize = 1;
+}
+
+const MAX_BACK: usize = 4;
+
+/// The shortest match that is looked for.
+const LEAST_LEN: usize = 4;
+/// What a step compares without a branch.
+const COMPARED: usize = 16;
+/// What a step may look at from its position on: it moves by 1 + 258 bytes, and reads 8 at a time.
+const MARGIN: usize = 1 + MAX_MATCH + 8;
+
+/// Segments are no longer than this.
+const SEGMENT_LEN: usize = 512 << 10;
+/// What is shorter is not cut in two.
+const LEAST_CUT_LEN: usize = 32 << 10;
+/// Streams that take turns.
+const STREAMS: usize = 2;
+/// Tokens are counted, and blocks cut, in runs of about so many.
+const RUN_LEN: usize = 4096;
+
+/// Bits of an index into tables.
+const BITS: u32 = 15;
+/// Bits that are used for chunks that end at [`SMALL_LEN`] or before, so that less is cleared.
+const SMALL_BITS: u32 = 12;
+const SMALL_LEN: usize = 12 << 10;
+
+/// By hash, where bytes were seen last: four bytes; and seven, if the level has it.
+type Tables = [[u16; 1 << BITS]; 2];
+
+/// Forgets everything.
+fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
+    for table in &mut tables[..1 + usize::from(T::HAS_LONG)] {
+        table[..1 << bits].fill(0);
+    }
+}
+
+/// Inserts the positions from `from` to `to`, as far as there are bytes enough.
+fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from: usize, to: usize) {
+    for pos in from..to.min(buf.len().saturating_sub(7)) {
+        insert::<T, BITS>(tables, u64_at(buf, pos), pos);
+    }
+}
+
+/// Inserts `pos`, where `bytes` are; returns what was there.
+#[inline(always)]
+fn insert<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> [u16; 2] {
+    let [shorts, longs] = tables;
+    let short = &mut shorts[((bytes as u32).wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize];
+    let short = std::mem::replace(short, pos as u16);
+    if !T::HAS_LONG {
+        return [short; 2];
+    }
+    let long = &mut longs[((bytes << 8).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - BITS)) as usize];
+    [short, std::mem::replace(long, pos as u16)]
+}
+
+/// A segment, and what it became.
+#[derive(Default)]
+struct Segment {
+    range: Range<usize>,
+    pos: usize,
+    /// Room for as many tokens as the segment has bytes, and a few.
+    tokens: Vec<Token>,
+    count: usize,
+    blocks: Vec<Block>,
+    /// How many tokens are in blocks.
+    counted: usize,
+}
+
+/// A block to be.
+struct Block {
+    /// Number of tokens.
+    len: usize,
+    histogram: Histogram,
+    cost: u64,
+}
+
+impl Segment {
+    fn begin(&mut self, range: Range<usize>) {
+        (self.pos, self.count, self.counted) = (range.start, 0, 0);
+        if self.tokens.len() < range.len() + 2 {
+            self.tokens = vec![Token::default(); range.len() + 2];
+        }
+        self.blocks.clear();
+        self.range = range;
+    }
+
+    fn push(&mut self, token: Token) {
+        self.tokens[self.count] = token;
+        self.count += 1;
+    }
+
+    /// Counts what was parsed since the last time: another block, or more of the last one if one code for
+    /// both costs less than two.
+    fn count(&mut self) {
+        let run = &self.tokens[self.counted..self.count];
+        let histogram = Histogram::of(run);
+        let cost = split::cost(&histogram);
+        self.counted = self.count;
+        let len = run.len();
+        if let Some(last) = self.blocks.last_mut() {
+            let mut both = last.histogram.clone();
+            both.add(&histogram);
+            let both_cost = split::cost(&both);
+            if both_cost <= last.cost + cost {
+                *last = Block { len: last.len + len, histogram: both, cost: both_cost };
+                return;
+            }
+        }
+        self.blocks.push(Block { len, histogram, cost });
+    }
+}
+
+/// What the fast levels keep from chunk to chunk: memory.
+pub(super) struct Fast {
+    tables: Box<[Tables; STREAMS]>,
+    segments: [Segment; STREAMS],
+}
+
+impl Default for Fast {
+    fn default() -> Fast {
+        let tables = vec![[[0; 1 << BITS]; 2]; STREAMS].into_boxed_slice();
+        Fast { tables: tables.try_into().expect("as many as streams"), segments: Default::default() }
+    }
+}
+
+impl Fast {
+    /// Appends `chunk` to `out`.
+    pub(super) fn encode(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        match effort {
+            Effort::Least => self.encode_by::<Least, false>(chunk, out),
+            Effort::Less => self.encode_by::<Less, false>(chunk, out),
+            Effort::More => self.encode_by::<More, false>(chunk, out),
+        }
+    }
+
+    fn encode_by<T: Thoroughness, const CHECKED: bool>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        if chunk.data.end <= SMALL_LEN {
+            self.encode_with::<T, SMALL_BITS, CHECKED>(chunk, out);
+        } else {
+            self.encode_with::<T, BITS, CHECKED>(chunk, out);
+        }
+    }
+
+    fn encode_with<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+        &mut self,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let buf = chunk.buf;
+        let mut bits = BitWriter::new(out);
+        // For each stream, up to where it knows all; cleared are the tables of those that began.
+        let mut known = [None; STREAMS];
+        for (piece, is_last) in chunk.pieces() {
+            let mut start = piece.start;
+            loop {
+                let left = piece.end - start;
+                let count = if left < LEAST_CUT_LEN { 1 } else { STREAMS };
+                let len = left.div_ceil(count).min(SEGMENT_LEN);
+                let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
+                for ((tables, segment), known) in streams.take(count) {
+                    let end = (start + len).min(piece.end);
+                    segment.begin(start..end);
+                    let from = known.unwrap_or_else(|| {
+                        clear::<T>(tables, BITS);
+                        0
+                    });
+                    prime::<T, BITS>(tables, buf, from.max(start.saturating_sub(WINDOW_LEN)), start);
+                    *known = Some(end);
+                    start = end;
+                }
+                self.parse::<T, BITS, CHECKED>(buf, count);
+                let is_final = is_last && start == piece.end;
+                for (i, segment) in self.segments[..count].iter().enumerate() {
+                    write(segment, buf, is_final && i == count - 1, &mut bits);
+                }
+                if start == piece.end {
+                    break;
+                }
+            }
+            if is_last {
+                bits.align();
+            } else {
+                block::write_flush(&mut bits);
+            }
+        }
+    }
+
+    /// Parses the first `count` segments.
+    fn parse<T: Thoroughness, const BITS: u32, const CHECKED: bool>(&mut self, buf: &[u8], count: usize) {
+        for segment in &mut self.segments[..count] {
+            while segment.pos < MAX_BACK.min(segment.range.end) {
+                segment.push(Token::literal(buf[segment.pos]));
+                segment.pos += 1;
+            }
+        }
+        if count == STREAMS {
+            run::<T, STREAMS, BITS, CHECKED>(buf, &mut self.tables, &mut self.segments);
+        }
+        for (tables, segment) in self.tables.iter_mut().zip(&mut self.segments).take(count) {
+            run::<T, 1, BITS, CHECKED>(buf, std::array::from_mut(tables), std::array::from_mut(segment));
+            finish::<T, BITS>(buf, tables, segment);
+        }
+    }
+}
+
+/// Writes what a segment became.
+fn write(segment: &Segment, buf: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
+    let mut data = &buf[segment.range.clone()];
+    let mut tokens = &segment.tokens[..segment.count];
+    if tokens.is_empty() && is_final {
+        block::write(bits, &[], &Histogram::default(), &[], true);
+    }
+    for block in &segment.blocks {
+        let (these, behind) = tokens.split_at(block.len);
+        let (stands_for, rest) = data.split_at(block.histogram.data_len);
+        block::write(bits, these, &block.histogram, stands_for, is_final && behind.is_empty());
+        (tokens, data) = (behind, rest);
+    }
+}
+
+/// Parses the rest of a segment, position by position.
+fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, segment: &mut Segment) {
+    let end = segment.range.end;
+    while segment.pos < end {
+        let pos = segment.pos;
+        let mut best = (0, 0);
+        if pos > 0 && pos + 8 <= buf.len() {
+            for entry in insert::<T, BITS>(tables, u64_at(buf, pos), pos) {
+                let dist_less_1 = dist_less_1(pos, entry).min(pos - 1);
+                let len = match_len(buf, pos - 1 - dist_less_1, pos, (end - pos).min(MAX_MATCH));
+                if len > best.0 {
+                    best = (len, dist_less_1);
+                }
+            }
+        }
+        if best.0 >= LEAST_LEN {
+            segment.push(Token::match_(best.0, best.1 + 1));
+            segment.pos += best.0;
+        } else {
+            segment.push(Token::literal(buf[pos]));
+            segment.pos += 1;
+        }
+    }
+    if segment.count > segment.counted {
+        segment.count();
+    }
+}
+
+/// Takes steps as long as all `N` segments have a margin.
+fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
+    buf: &[u8],
+    tables: &mut [Tables; N],
+    segments: &mut [Segment; N],
+) {
+    loop {
+        let room = segments.iter().map(|segment| segment.range.end - segment.pos).min().unwrap_or(0);
+        if room < MARGIN {
+            return;
+        }
+        let steps = ((room - MARGIN) / (1 + MAX_MATCH) + 1).min(RUN_LEN / 4);
+        // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin.
+        unsafe {
+            if BITS == SMALL_BITS || segments.iter().any(|segment| segment.pos < WINDOW_LEN) {
+                take_steps::<T, N, BITS, true, CHECKED>(buf, tables, segments, steps);
+            } else {
+                take_steps::<T, N, BITS, false, CHECKED>(buf, tables, segments, steps);
+            }
+        }
+        for segment in segments.iter_mut() {
+            if segment.count - segment.counted >= RUN_LEN {
+                segment.count();
+            }
+        }
+    }
+}
+
+/// Takes `steps` steps in each of `N` segments. `EARLY` if a window may reach back to before the buffer.
+///
+/// # Safety
+/// In each segment, each step begins with [`MARGIN`] bytes, and [`MAX_BACK`] are before it; in the
+/// buffer, [`WINDOW_LEN`], unless `EARLY`.
+#[inline(never)]
+unsafe fn take_steps<
+    T: Thoroughness,
+    const N: usize,
+    const BITS: u32,
+    const EARLY: bool,
+    const CHECKED: bool,
+>(
+    buf: &[u8],
+    tables: &mut [Tables; N],
+    segments: &mut [Segment; N],
+    steps: usize,
+) {
+    let mut at = segments.each_ref().map(|segment| (segment.pos, segment.count));
+    let tokens = segments.each_mut().map(|segment| &mut segment.tokens[..]);
+    for _ in 0..steps {
+        // SAFETY: the caller's.
+        unsafe {
+            at[0] = step::<T, BITS, EARLY, CHECKED>(buf, &mut tables[0], tokens[0], at[0]);
+            if N > 1 {
+                at[1] = step::<T, BITS, EARLY, CHECKED>(buf, &mut tables[1], tokens[1], at[1]);
+            }
+        }
+    }
+    for (segment, at) in segments.iter_mut().zip(at) {
+        (segment.pos, segment.count) = at;
+    }
+}
+
+/// One step, from a position and a number of tokens to the next.
+///
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn step<T: Thoroughness, const BITS: u32, const EARLY: bool, const CHECKED: bool>(
+    buf: &[u8],
+    tables: &mut Tables,
+    tokens: &mut [Token],
+    (p, count): (usize, usize),
+) -> (usize, usize) {
+    // SAFETY: positions are at most `MARGIN` - 8 ahead, and back as far as a dist, which has been
+    // limited if it must be. Of tokens there are never more than bytes before `p`.
+    unsafe {
+        for back in (1..=T::BACK).rev() {
+            insert::<T, BITS>(tables, load::<CHECKED>(buf, p - back), p - back);
+        }
+        let (bytes_a, bytes_b) = (load::<CHECKED>(buf, p), load::<CHECKED>(buf, p + 1));
+        let entries_a = insert::<T, BITS>(tables, bytes_a, p);
+        let entries_b = insert::<T, BITS>(tables, bytes_b, p + 1);
+        let (dist_a, bits_a, more_a) = compare::<T, EARLY, CHECKED>(buf, p, bytes_a, entries_a);
+        let (dist_b, bits_b, more_b) = compare::<T, EARLY, CHECKED>(buf, p + 1, bytes_b, entries_b);
+        let takes_a = bits_a | 7 >= bits_b;
+        let bits = select(takes_a, bits_a, bits_b);
+        let dist_less_1 = select(takes_a, dist_a, dist_b);
+        let pos = select(takes_a, p, p + 1);
+        let more = select(takes_a, more_a, more_b);
+        let is_match = bits >= 8 * LEAST_LEN as u32;
+        let mut len = ((bits + select(bits == 64, more, 0)) / 8) as usize;
+        if len == COMPARED {
+            len = extend::<T, BITS, CHECKED>(buf, tables, pos, dist_less_1);
+        }
+        let found = Token::found(len, dist_less_1);
+        let literals = bytes_a as u16;
+        let first = select(takes_a, found, Token::literal(literals as u8));
+        let first = select(is_match, first, Token::literals(literals));
+        store::<CHECKED, _>(tokens, count, first);
+        store::<CHECKED, _>(tokens, count + 1, found);
+        (select(is_match, pos + len, p + 2), count + 1 + usize::from(is_match & !takes_a))
+    }
+}
+
+/// The best of the candidates: dist less 1, how many of the first 64 bits are equal, and of the next.
+///
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+    buf: &[u8],
+    pos: usize,
+    bytes: u64,
+    [short, long]: [u16; 2],
+) -> (usize, u32, u32) {
+    let one = |entry: u16| {
+        let dist_less_1 = dist_less_1(pos, entry);
+        let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
+        // SAFETY: the caller's.
+        let differing = unsafe { load::<CHECKED>(buf, pos - 1 - dist_less_1) } ^ bytes;
+        (dist_less_1, differing.trailing_zeros())
+    };
+    let (mut dist_less_1, mut bits) = one(short);
+    if T::HAS_LONG {
+        let (dist_long, bits_long) = one(long);
+        let is_longer = bits_long > bits | 7;
+        dist_less_1 = select(is_longer, dist_long, dist_less_1);
+        bits = select(is_longer, bits_long, bits);
+    }
+    // SAFETY: the caller's.
+    let more = unsafe { load::<CHECKED>(buf, pos + 7 - dist_less_1) ^ load::<CHECKED>(buf, pos + 8) };
+    (dist_less_1, bits, more.trailing_zeros())
+}
+
+/// The length of a match whose first [`COMPARED`] bytes are equal; inserts what it skips.
+///
+/// # Safety
+/// As [`take_steps`].
+#[cold]
+#[inline(never)]
+unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+    buf: &[u8],
+    tables: &mut Tables,
+    pos: usize,
+    dist_less_1: usize,
+) -> usize {
+    let from = pos - 1 - dist_less_1;
+    let mut len = COMPARED;
+    // SAFETY: as the caller says, 258 + 8 bytes are there.
+    unsafe {
+        while len < MAX_MATCH {
+            let differing = load::<CHECKED>(buf, from + len) ^ load::<CHECKED>(buf, pos + len);
+            if differing != 0 {
+                len = MAX_MATCH.min(len + (differing.trailing_zeros() / 8) as usize);
+                break;
+            }
+            len += 8;
+        }
+        len = len.min(MAX_MATCH);
+        for at in (pos + 1..pos + len - T::BACK).step_by(T::STRIDE) {
+            insert::<T, BITS>(tables, load::<CHECKED>(buf, at), at);
+        }
+    }
+    len
+}
+
+/// How far back an entry points from `pos`, less 1.
+#[inline(always)]
+fn dist_less_1(pos: usize, entry: u16) -> usize {
+    pos.wrapping_sub(1).wrapping_sub(usize::from(entry)) % WINDOW_LEN
+}
+
+/// Eight bytes as a number.
+#[inline(always)]
+fn u64_at(buf: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(buf[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// How many bytes from `a` and from `b` on are equal, `max_len` at most.
+fn match_len(buf: &[u8], a: usize, b: usize, max_len: usize) -> usize {
+    buf[a..].iter().zip(&buf[b..b + max_len]).take_while(|(a, b)| a == b).count()
+}
+
+/// Eight bytes as a number.
+///
+/// # Safety
+/// They are there, unless it is `CHECKED`.
+#[inline(always)]
+unsafe fn load<const CHECKED: bool>(buf: &[u8], at: usize) -> u64 {
+    if CHECKED {
+        return u64_at(buf, at);
+    }
+    debug_assert!(at + 8 <= buf.len());
+    // SAFETY: the caller's.
+    u64::from_le(unsafe { buf.as_ptr().add(at).cast::<u64>().read_unaligned() })
+}
+
+/// # Safety
+/// There is such an element, unless it is `CHECKED`.
+#[inline(always)]
+unsafe fn store<const CHECKED: bool, T>(slice: &mut [T], at: usize, value: T) {
+    if CHECKED {
+        slice[at] = value;
+    } else {
+        debug_assert!(at < slice.len());
+        // SAFETY: the caller's.
+        unsafe { *slice.get_unchecked_mut(at) = value };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::backend::libdeflate::{Inflated, inflate};
+
+    const EFFORTS: [Effort; 3] = [Effort::Least, Effort::Less, Effort::More];
+
+    /// Encodes `data[start..]` with what is before it as window, by a parser with memory of other data; in
+    /// the same way by one that checks all bounds.
+    fn encode(effort: Effort, data: &[u8], start: usize) -> Vec<u8> {
+        thread_local! {
+            static PARSERS: RefCell<[Fast; 2]> = RefCell::default();
+        }
+        let chunk = Chunk { buf: data, data: start..data.len(), cuts: &[], is_last: true };
+        let (mut out, mut checked) = (Vec::new(), Vec::new());
+        PARSERS.with_borrow_mut(|[parser, other]| {
+            parser.encode(effort, &chunk, &mut out);
+            match effort {
+                Effort::Least => other.encode_by::<Least, true>(&chunk, &mut checked),
+                Effort::Less => other.encode_by::<Less, true>(&chunk, &mut checked),
+                Effort::More => other.encode_by::<More, true>(&chunk, &mut checked),
+            }
+            other.encode(Effort::More, &Chunk { data: 0..data.len(), ..chunk }, &mut Vec::new());
+        });
+        assert!(out == checked, "{effort:?}: {} bytes from {start} on", data.len());
+        out
+    }
+
+    fn check(data: &[u8]) -> [usize; 3] {
+        EFFORTS.map(|effort| {
+            let packed = encode(effort, data, 0);
+            let mut out = vec![0; data.len()];
+            let done = Inflated::Done { consumed: packed.len(), produced: data.len() };
+            assert_eq!(inflate(&packed, &mut out), done, "{effort:?}: {} bytes", data.len());
+            assert!(out == data, "{effort:?}: {} bytes", data.len());
+            packed.len()
+        })
+    }
+
+    const fn random(state: u64) -> u64 {
+        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+    }
+
+    static NOISE: [u8; 300_000] = {
+        let (mut bytes, mut state, mut i) = ([0; 300_000], 1, 0);
+        while i < bytes.len() {
+            state = random(state);
+            bytes[i] = (state >> 40) as u8;
+            i += 1;
+        }
+        bytes
+    };
+
+    /// Words, numbers, repeats from near and far, runs.
+    fn mixed(len: usize) -> Vec<u8> {
+        let mut state = len as u64;
+        let mut data = Vec::new();
+        while data.len() < len {
+            state = random(state);
+            let number = (state >> 33) as usize;
+            match number % 5 {
+                0 => data.push(number as u8),
+                1 => data.extend(std::iter::repeat_n(number as u8, number >> 8 & 0x1ff)),
+                2 => data.extend_from_slice(format!("{} words ", number % 1000).as_bytes()),
+                _ => {
+                    let from = data.len().saturating_sub(1 + (number >> 3) % 33_000);
+                    data.extend_from_within(from..(from + (number >> 20 & 0x3f)).min(data.len()));
+                }
+            }
+        }
+        data.truncate(len);
+        data
+    }
+
+    #[test]
+    fn every_short_input_comes_back() {
+        for len in 0..=700 {
+            check(&NOISE[..len]);
+            check(&mixed(len));
+            check(&vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn every_period_comes_back_much_shorter() {
+        for period in 1..=40 {
+            for len in [5_000, 70_000 + period] {
+                let data: Vec<u8> = NOISE.iter().take(period).cycle().take(len).copied().collect();
+                for packed in check(&data) {
+                    assert!(packed < 130 + len / 100, "{period} {len}: {packed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_around_the_ends_of_segments_come_back() {
+        for around in [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN] {
+            for len in [around - 300, around - 2, around - 1, around, around + 1, around + 2, around + 300] {
+                check(&mixed(len));
+            }
+        }
+        check(&mixed(5 * SEGMENT_LEN / 2));
+    }
+
+    #[test]
+    fn noise_does_not_grow_by_more_than_its_frames() {
+        for packed in check(&NOISE) {
+            assert!(packed < NOISE.len() + 60, "{packed}");
+        }
+        let wanted =
+            [&NOISE[..100_000], &vec![0; 100_000], &NOISE[50_000..100_000], &mixed(100_000)].concat();
+        for packed in check(&wanted) {
+            assert!(packed < 200_000, "{packed}");
+        }
+    }
+
+    #[test]
+    fn what_is_far_back_in_the_window_is_found() {
+        let data = [&NOISE[..WINDOW_LEN], &NOISE[..WINDOW_LEN]].concat();
+        for packed in check(&data) {
+            assert!(packed < WINDOW_LEN + 1000, "{packed}");
+        }
+        // And in the window before a chunk.
+        for effort in EFFORTS {
+            let packed = encode(effort, &data, WINDOW_LEN);
+            assert!(packed.len() < 1000, "{effort:?}: {}", packed.len());
+        }
+    }
+}
