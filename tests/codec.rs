@@ -80,17 +80,20 @@ fn check_member(level: &str, packed: &[u8]) {
 fn check_fixed_fields(level: &str, member: &Member) {
     let xfl = match level {
         "-1" => 4,
-        "-9" => 2,
+        "-9" | "-10" | "-12" => 2,
         _ => 0,
     };
     assert_eq!(member.header[..3], [0x1f, 0x8b, 8]);
     assert_eq!(member.header[4..10], [0, 0, 0, 0, xfl, 3], "level {level}");
 }
 
-const LEVELS: [&str; 10] = ["-0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"];
+const LEVELS: [&str; 12] = ["-0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9", "-10", "-12"];
 
 /// Long inputs take their time: one level for each container and engine will do for most kinds.
 fn is_tried(kind: Kind, len: usize, level: &str) -> bool {
+    if matches!(level, "-10" | "-12") {
+        return len <= 256 * KIB + 1;
+    }
     kind == Kind::Text || len <= 512 * KIB + 1 || matches!(level, "-0" | "-1" | "-6" | "-9")
 }
 

@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         7 => Strategy::HuffmanOnly,
         _ => Strategy::Usual,
     };
-    let tuning = Tuning { level: 1 + level % 9, strategy };
+    let tuning = Tuning { level: 1 + level % 12, strategy };
     // A few bytes go a long way: what is far apart has to be found, too.
     let data = data.repeat(1 + usize::from(*repeats) * usize::from(kind & 16 != 0));
     let len = if kind & 32 != 0 { 1 + 97 * usize::from(*len) } else { data.len().max(1) };

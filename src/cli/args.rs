@@ -150,8 +150,8 @@ fn split(words: &OsStr) -> impl Iterator<Item = OsString> {
 /// The flags of a list of words, one after the other.
 struct Flags {
     parser: Parser,
-    /// Whether the flag before was `-1` with more letters behind it: `-11` is a level of its own, and
-    /// `-10` is none.
+    /// Whether the flag before was `-1` with more letters behind it: `-10`, `-11` and `-12` are levels of their
+    /// own.
     is_after_one: bool,
 }
 
@@ -196,9 +196,9 @@ impl Flags {
     fn join_digits(&mut self, flag: &'static Flag) -> Result<&'static Flag, UsageError> {
         let is_after_one = std::mem::take(&mut self.is_after_one);
         match flag.short {
-            Some('0') if is_after_one => Err(UsageError::Words("invalid option -- '0'".to_owned())),
-            Some('1') if is_after_one => {
-                Ok(FLAGS.iter().find(|flag| flag.action == Action::Level(11)).expect("level 11 has a row"))
+            Some(digit @ '0'..='2') if is_after_one => {
+                let level = Action::Level(10 + (digit as u8 - b'0'));
+                Ok(FLAGS.iter().find(|flag| flag.action == level).expect("levels 10 to 12 have rows"))
             }
             short => {
                 // No raw arguments can be had in the middle of a bundle.
@@ -555,8 +555,11 @@ mod tests {
     }
 
     #[test]
-    fn eleven_is_a_level_only_in_one_piece() {
+    fn levels_of_two_digits_are_in_one_piece() {
         let level = |args: &[&str]| options(args).wanted.level;
+        assert_eq!(Some(level(&["-k10c"])), Level::new(10));
+        assert_eq!(Some(level(&["-912"])), Level::new(12));
+        assert_eq!(Some(level(&["-1", "-2"])), Level::new(2));
         for args in [["-11"], ["-k11"], ["-11k"], ["-911"]] {
             assert_eq!(Some(level(&args)), Level::new(11), "{args:?}");
         }

@@ -33,7 +33,7 @@ pub enum Action {
     Iterations,
     /// `-k`.
     Keep,
-    /// `-0` to `-9`, and `-11`.
+    /// `-0` to `-12`.
     Level(u8),
     /// `-L`.
     License,
@@ -144,6 +144,8 @@ pub const FLAGS: &[Flag] = &[
     flag(Action::Level(1), '1', &["fast"], &[], None, "compress faster"),
     flag(Action::Level(9), '9', &["best"], &[], None, "compress better (the default is -6)"),
     flag(Action::Level(0), '0', &[], &[], None, "do not compress, only store"),
+    flag(Action::Level(10), NONE, &[], &[], None, "compress by the cheapest of all parses, slowly"),
+    flag(Action::Level(12), NONE, &[], &[], None, "the same with more passes"),
     flag(Action::Level(11), NONE, &[], &[], None, "compress as densely as possible, very slowly (zopfli)"),
     flag(Action::Level(2), '2', &[], &[], None, ""),
     flag(Action::Level(3), '3', &[], &[], None, ""),

@@ -56,8 +56,7 @@ impl<'a> BitWriter<'a> {
         self.out.resize(start + room, 0);
         let out = &mut self.out[start..];
         let (mut bit_buf, mut bit_count, mut at) = (self.bit_buf, self.bit_count, 0);
-        for item in items {
-            let (value, count) = bits(*item);
+        let mut put = |value: u64, count: u32| {
             bit_buf |= value << bit_count;
             bit_count += count;
             out[at..at + 8].copy_from_slice(&bit_buf.to_le_bytes());
@@ -65,6 +64,20 @@ impl<'a> BitWriter<'a> {
             // At most 63 bits are there, so this is less than 64.
             bit_buf >>= bit_count & !7;
             bit_count %= 8;
+        };
+        let mut pairs = items.chunks_exact(2);
+        for pair in &mut pairs {
+            let ((first, first_count), (second, second_count)) = (bits(pair[0]), bits(pair[1]));
+            if first_count + second_count <= 56 {
+                put(first | second << first_count, first_count + second_count);
+            } else {
+                put(first, first_count);
+                put(second, second_count);
+            }
+        }
+        for item in pairs.remainder() {
+            let (value, count) = bits(*item);
+            put(value, count);
         }
         (self.bit_buf, self.bit_count) = (bit_buf, bit_count);
         self.out.truncate(start + at);

@@ -5,8 +5,8 @@ use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
 use super::token::{
-    DIST_SYMBOLS, END_OF_BLOCK, LITLEN_INDEXES, LITLEN_SYMBOLS, OTHER_INDEXES, Other, Token, dist_extra_bits,
-    len_extra, len_of, len_symbol, litlen_extra_bits, other_of,
+    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
+    NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
 };
 
 /// The largest payload of one stored block: its length field has 16 bits.
@@ -227,25 +227,39 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
     build_codewords(&codes.dist, &mut dist_codewords);
     // The number of bits; from bit 8, the codeword with the length's extra bits above it.
     let mut litlen = [0u32; LITLEN_INDEXES];
-    for (index, entry) in litlen.iter_mut().enumerate() {
-        let (symbol, extra, extra_bits) = match len_of(index) {
-            Some(len) => (len_symbol(len).0, len_extra(len), len_symbol(len).1),
-            None => (index % 256, 0, 0),
-        };
-        let len = u32::from(codes.litlen[symbol]);
-        *entry = (len + extra_bits) | (u32::from(litlen_codewords[symbol]) | extra << len) << 8;
+    for (entry, (codeword, len)) in litlen[..LENS].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
+    {
+        *entry = u32::from(*len) | u32::from(*codeword) << 8;
+    }
+    let mut start = 0;
+    for (symbol, end) in (FIRST_LEN_SYMBOL..).zip(&LEN_ENDS) {
+        let end = usize::from(*end);
+        let (len, codeword) = (u32::from(codes.litlen[symbol]), u32::from(litlen_codewords[symbol]));
+        for (extra, entry) in (0..).zip(&mut litlen[LENS + start..LENS + end]) {
+            *entry = (len + litlen_extra_bits(symbol)) | (codeword | extra << len) << 8;
+        }
+        start = end;
     }
     // The codeword's length; from bit 16, the codeword; from bit 32, the mask of extra bits; from bit 56,
     // the number of all bits.
+    let entry = |codeword: u16, len: u8, extra_bits: u32| {
+        let mask = (1 << extra_bits) - 1;
+        u64::from(len)
+            | u64::from(codeword) << 16
+            | mask << 32
+            | (u64::from(len) + u64::from(extra_bits)) << 56
+    };
     let mut other = [0u64; OTHER_INDEXES.next_power_of_two()];
-    for (index, entry) in other.iter_mut().enumerate().take(OTHER_INDEXES) {
-        let (codeword, len, extra_bits) = match other_of(index) {
-            Other::Dist(symbol) => (dist_codewords[symbol], codes.dist[symbol], dist_extra_bits(symbol)),
-            Other::Literal(byte) => (litlen_codewords[byte], codes.litlen[byte], 0),
-            Other::Nothing => (0, 0, 0),
-        };
-        let (len, mask) = (u64::from(len), (1 << extra_bits) - 1);
-        *entry = len | u64::from(codeword) << 16 | mask << 32 | (len + u64::from(extra_bits)) << 56;
+    let mut start = 0;
+    for (symbol, end) in DIST_ENDS.iter().enumerate() {
+        let end = usize::from(*end);
+        other[start..end].fill(entry(dist_codewords[symbol], codes.dist[symbol], dist_extra_bits(symbol)));
+        start = end;
+    }
+    for (other, (codeword, len)) in
+        other[SECOND_LITERALS..NOTHING].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
+    {
+        *other = entry(*codeword, *len, 0);
     }
     bits.put_all(tokens, total, |token| {
         let litlen = litlen[token.litlen_index()];

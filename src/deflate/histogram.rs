@@ -1,7 +1,8 @@
 //! How often each symbol occurs in a run of tokens.
 
 use super::token::{
-    DIST_SYMBOLS, LITLEN_INDEXES, LITLEN_SYMBOLS, OTHER_INDEXES, Other, Token, len_of, len_symbol, other_of,
+    DIST_ENDS, DIST_SYMBOLS, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS, MAX_MATCH,
+    MIN_MATCH, OTHER_INDEXES, SECOND_LITERALS, Token,
 };
 
 /// Number of occurrences by symbol. The end of the block is not counted.
@@ -28,10 +29,10 @@ impl Histogram {
     /// need not wait for the one before.
     pub(super) fn of(tokens: &[Token]) -> Histogram {
         let mut litlen = [[0u32; LITLEN_INDEXES]; 2];
-        let mut other = [[0u32; 1024]; 2];
+        let mut other = [[0u32; OTHER_INDEXES.next_power_of_two()]; 2];
         let mut count = |token: Token, i: usize| {
             litlen[i][token.litlen_index()] += 1;
-            other[i][token.other_index() % 1024] += 1;
+            other[i][token.other_index() % OTHER_INDEXES.next_power_of_two()] += 1;
         };
         let mut pairs = tokens.chunks_exact(2);
         for pair in &mut pairs {
@@ -41,20 +42,26 @@ impl Histogram {
         for token in pairs.remainder() {
             count(*token, 0);
         }
+        let (litlens, others) = (both(litlen), both(other));
         let mut sums = Histogram::default();
-        for (index, (a, b)) in litlen[0].iter().zip(&litlen[1]).enumerate() {
-            sums.litlen[usize::from(LITLENS[index])] += a + b;
-            sums.data_len += (a + b) as usize * len_of(index).unwrap_or(1);
+        let (literals, lens) = litlens.split_at(LENS);
+        let second_literals = &others[SECOND_LITERALS..][..256];
+        for (sum, (first, second)) in sums.litlen.iter_mut().zip(literals.iter().zip(second_literals)) {
+            *sum = first + second;
+            sums.data_len += (first + second) as usize;
         }
-        for (index, (a, b)) in other[0].iter().zip(&other[1]).enumerate().take(OTHER_INDEXES) {
-            match other_of(index) {
-                Other::Dist(symbol) => sums.dist[symbol] += a + b,
-                Other::Literal(symbol) => {
-                    sums.litlen[symbol] += a + b;
-                    sums.data_len += (a + b) as usize;
-                }
-                Other::Nothing => {}
-            }
+        for (len, count) in (MIN_MATCH..=MAX_MATCH).zip(lens) {
+            sums.data_len += *count as usize * len;
+        }
+        let (mut start, lens_of) = (0, &mut sums.litlen[FIRST_LEN_SYMBOL..]);
+        for (sum, end) in lens_of.iter_mut().zip(&LEN_ENDS) {
+            *sum = lens[start..usize::from(*end)].iter().sum();
+            start = usize::from(*end);
+        }
+        start = 0;
+        for (sum, end) in sums.dist.iter_mut().zip(&DIST_ENDS) {
+            *sum = others[start..usize::from(*end)].iter().sum();
+            start = usize::from(*end);
         }
         sums
     }
@@ -71,23 +78,17 @@ impl Histogram {
     }
 }
 
-/// The litlen symbol of each litlen index.
-static LITLENS: [u16; LITLEN_INDEXES] = {
-    let mut table = [0; LITLEN_INDEXES];
-    let mut index = 0;
-    while index < table.len() {
-        table[index] = match len_of(index) {
-            Some(len) => len_symbol(len).0 as u16,
-            None => index as u16 % 256,
-        };
-        index += 1;
+/// The sums of two series of counters.
+fn both<const N: usize>([mut sums, counts]: [[u32; N]; 2]) -> [u32; N] {
+    for (sum, count) in sums.iter_mut().zip(&counts) {
+        *sum += count;
     }
-    table
-};
+    sums
+}
 
 #[cfg(test)]
 mod tests {
-    use super::super::token::{MAX_MATCH, MIN_MATCH, dist_symbol};
+    use super::super::token::{dist_symbol, len_symbol};
     use super::*;
 
     #[test]

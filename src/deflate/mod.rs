@@ -11,9 +11,11 @@ mod fast;
 mod histogram;
 mod huffman;
 mod lazy;
+mod optimal;
 mod simple;
 mod split;
 mod token;
+mod tree;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -74,7 +76,7 @@ pub enum Strategy {
 /// What an encoder is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// The level, 1 to 9.
+    /// The level: 1 to 12, of which zlib-ng knows those up to 9.
     pub level: u8,
     /// How repetitions are searched for.
     pub strategy: Strategy,
@@ -100,6 +102,7 @@ struct Row {
 enum Parser {
     Fast(fast::Effort),
     Lazy(lazy::Tuning),
+    Optimal(optimal::Tuning),
 }
 
 const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize) -> Row {
@@ -111,8 +114,16 @@ const fn fast(effort: fast::Effort) -> Row {
     Row { parser: Parser::Fast(effort), run_len: 4096 }
 }
 
-/// By level less 1.
-const TABLE: [Row; 9] = [
+const fn optimal(max_depth: u32, nice_len: usize, passes: u32, gain_shift: u32, run_len: usize) -> Row {
+    // A position's matches are counted in a byte.
+    assert!(max_depth < 255);
+    let effort = tree::Effort { max_depth, nice_len };
+    let tuning = optimal::Tuning { effort, passes, gain_shift, stretch_len: 512 << 10 };
+    Row { parser: Parser::Optimal(tuning), run_len }
+}
+
+/// By level less 1. Level 11 is the densest.
+const TABLE: [Row; 12] = [
     fast(fast::Effort::Least),
     fast(fast::Effort::Less),
     fast(fast::Effort::More),
@@ -122,6 +133,9 @@ const TABLE: [Row; 9] = [
     lazy(40, 258, 1),
     lazy(100, 258, 2),
     lazy(600, 258, 2),
+    optimal(20, 75, 2, 10, 512),
+    optimal(250, 258, 20, 15, 512),
+    optimal(200, 258, 8, 10, 1024),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.
@@ -132,6 +146,7 @@ const STRETCH_LEN: usize = 128 << 10;
 struct Encoder {
     fast: fast::Fast,
     chains: Chains,
+    optimal: optimal::Optimal,
     blocks: BlockWriter,
 }
 
@@ -152,55 +167,75 @@ thread_local! {
 /// flush (an empty stored block).
 ///
 /// # Panics
-/// If the level is not 1 to 9.
+/// If the level is not 1 to 12.
 pub fn encode(tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
     ENCODER.with_borrow_mut(|encoder| encoder.encode(tuning, chunk, out));
 }
 
 impl Encoder {
     fn encode(&mut self, tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let Encoder { fast, chains, blocks } = self;
+        let Encoder { fast, chains, optimal, blocks } = self;
         let row = &TABLE[usize::from(tuning.level) - 1];
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
         match (tuning.strategy, row.parser) {
-            (Strategy::HuffmanOnly, _) => blocks.write(row, chunk, out, |range, tokens| {
+            (Strategy::HuffmanOnly, _) => blocks.write_stretches(row, chunk, out, |range, tokens| {
                 simple::parse_literals(&buf[range], tokens);
             }),
-            (Strategy::Rle, _) => blocks.write(row, chunk, out, |range, tokens| {
+            (Strategy::Rle, _) => blocks.write_stretches(row, chunk, out, |range, tokens| {
                 simple::parse_runs(buf, range, tokens);
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
             (Strategy::Usual, Parser::Lazy(tuning)) => {
                 if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
                     let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);
-                    blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+                    blocks.write_stretches(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
                 } else {
                     let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning);
-                    blocks.write(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
+                    blocks.write_stretches(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
                 }
+            }
+            (Strategy::Usual, Parser::Optimal(tuning)) => {
+                optimal.begin(tuning, buf, chunk.data.clone());
+                blocks.write(chunk, out, |range, tokens, blocks| {
+                    optimal.parse(buf, range, tuning, row.run_len, tokens, blocks)
+                });
             }
         }
     }
 }
 
 impl BlockWriter {
-    /// Appends `chunk` as blocks of what `parse` makes of one range after the other.
-    fn write(
+    /// Appends `chunk` as blocks of what `parse` makes of one stretch after the other.
+    fn write_stretches(
         &mut self,
         row: &Row,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>),
     ) {
+        self.write(chunk, out, |range, tokens, blocks| {
+            let end = range.end.min(range.start + STRETCH_LEN);
+            tokens.clear();
+            parse(range.start..end, tokens);
+            split::split(tokens, row.run_len, blocks);
+            end
+        });
+    }
+
+    /// Appends `chunk` as the blocks that `parse` gives: it sets the tokens and blocks of something at the start
+    /// of a range, and returns where that ends.
+    fn write(
+        &mut self,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<u8>,
+        mut parse: impl FnMut(Range<usize>, &mut Vec<Token>, &mut Vec<Block>) -> usize,
+    ) {
         let mut bits = BitWriter::new(out);
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
-                let end = (start + STRETCH_LEN).min(piece.end);
-                self.tokens.clear();
-                parse(start..end, &mut self.tokens);
-                let is_final = is_last && end == piece.end;
-                self.write_stretch(row.run_len, &chunk.buf[start..end], is_final, &mut bits);
+                let end = parse(start..piece.end, &mut self.tokens, &mut self.blocks);
+                self.write_blocks(&chunk.buf[start..end], is_last && end == piece.end, &mut bits);
                 start = end;
                 if start == piece.end {
                     break;
@@ -215,8 +250,7 @@ impl BlockWriter {
     }
 
     /// Writes what was parsed, which stands for `data`.
-    fn write_stretch(&mut self, run_len: usize, mut data: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
-        split::split(&self.tokens, run_len, &mut self.blocks);
+    fn write_blocks(&self, mut data: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
         let mut tokens = &self.tokens[..];
         if tokens.is_empty() && is_final {
             block::write(bits, &[], &histogram::Histogram::default(), &[], true);

@@ -12,7 +12,7 @@ pub(super) struct Block {
     /// Their symbols.
     pub histogram: Histogram,
     /// What it is thought to take, in 1/2^[`FRACTION_BITS`] of a bit, without extra bits.
-    cost: u64,
+    pub(super) cost: u64,
 }
 
 /// Cuts `tokens` into blocks of whole runs of `run_len` tokens (the last one may be shorter).
@@ -52,7 +52,7 @@ pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
 }
 
 /// Costs count fractions of bits: this many binary digits behind the point.
-const FRACTION_BITS: u32 = 12;
+pub(super) const FRACTION_BITS: u32 = 12;
 /// What a header takes beside the symbols, and for each symbol that occurs, in bits.
 const HEADER_BITS: u64 = 60;
 const SYMBOL_BITS: u64 = 4;
@@ -95,7 +95,7 @@ static WEIGHTED_LOG2: [u32; 2048] = {
 };
 
 /// The binary logarithm, in 1/2^[`FRACTION_BITS`]; 0 of 0. Numbers count to 9 binary digits.
-const fn log2(number: u32) -> u64 {
+pub(super) const fn log2(number: u32) -> u64 {
     let number = if number == 0 { 1 } else { number };
     let exponent = number.ilog2();
     let mantissa = (((number as u64) << 9) >> exponent) as usize % 512;

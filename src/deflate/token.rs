@@ -14,7 +14,7 @@ pub(super) const DIST_SYMBOLS: usize = 30;
 /// The litlen symbol at the end of a block.
 pub(super) const END_OF_BLOCK: usize = 256;
 /// The litlen symbol of the shortest match.
-const FIRST_LEN_SYMBOL: usize = 257;
+pub(super) const FIRST_LEN_SYMBOL: usize = 257;
 
 /// A match, a literal or two literals, in 32 bits.
 ///
@@ -31,49 +31,14 @@ pub(super) const LITLEN_INDEXES: usize = 512;
 pub(super) const OTHER_INDEXES: usize = NOTHING + 1;
 
 /// From here on litlen indexes are those of lengths, from [`MIN_MATCH`] on.
-const LENS: usize = 256;
+pub(super) const LENS: usize = 256;
 /// Dists less 1 below this have other indexes of their own; of the others, so many in a row share one.
 const NEAR: usize = 256;
 const FAR_SHIFT: u32 = 7;
 /// The other index of the second literal 0.
-const SECOND_LITERALS: usize = NEAR + (WINDOW_LEN >> FAR_SHIFT);
+pub(super) const SECOND_LITERALS: usize = NEAR + (WINDOW_LEN >> FAR_SHIFT);
 /// The other index of a literal that is alone.
-const NOTHING: usize = SECOND_LITERALS + 256;
-
-/// What an other index stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Other {
-    /// The dist symbol.
-    Dist(usize),
-    /// The second literal.
-    Literal(usize),
-    /// Nothing.
-    Nothing,
-}
-
-/// What `index` stands for.
-#[inline(always)]
-pub(super) const fn other_of(index: usize) -> Other {
-    if index < NEAR {
-        Other::Dist(dist_symbol(index).0)
-    } else if index < SECOND_LITERALS {
-        // No indexes are used from the first on that near dists would share.
-        Other::Dist(dist_symbol((index - NEAR) << FAR_SHIFT).0)
-    } else if index < NOTHING {
-        Other::Literal(index - SECOND_LITERALS)
-    } else {
-        Other::Nothing
-    }
-}
-
-/// The match length that a litlen index stands for, if it is not a literal's.
-pub(super) const fn len_of(litlen_index: usize) -> Option<usize> {
-    if litlen_index < LENS || litlen_index > LENS + MAX_MATCH - MIN_MATCH {
-        None
-    } else {
-        Some(litlen_index - LENS + MIN_MATCH)
-    }
-}
+pub(super) const NOTHING: usize = SECOND_LITERALS + 256;
 
 impl Token {
     /// One byte.
@@ -92,8 +57,8 @@ impl Token {
 
     /// `len` bytes (3 to 258) from `dist` bytes back (1 to 32768).
     #[inline(always)]
-    pub(super) fn match_(len: usize, dist: usize) -> Token {
-        debug_assert!((MIN_MATCH..=MAX_MATCH).contains(&len) && (1..=WINDOW_LEN).contains(&dist));
+    pub(super) const fn match_(len: usize, dist: usize) -> Token {
+        debug_assert!(MIN_MATCH <= len && len <= MAX_MATCH && 1 <= dist && dist <= WINDOW_LEN);
         Token(((dist - 1) << 9 | (LENS - MIN_MATCH + len)) as u32)
     }
 
@@ -104,7 +69,7 @@ impl Token {
     }
 
     /// Whether it is one byte or two.
-    #[cfg(test)]
+    #[inline(always)]
     pub(super) fn is_literal(self) -> bool {
         self.litlen_index() < LENS
     }
@@ -116,7 +81,7 @@ impl Token {
     }
 
     /// The length of a match.
-    #[cfg(test)]
+    #[inline(always)]
     pub(super) fn len(self) -> usize {
         debug_assert!(!self.is_literal());
         self.litlen_index() - LENS + MIN_MATCH
@@ -124,28 +89,28 @@ impl Token {
 
     /// The match's dist less 1. Of what is no match, something whose low [`FAR_SHIFT`] bits are 0.
     #[inline(always)]
-    pub(super) fn dist_less_1(self) -> usize {
+    pub(super) const fn dist_less_1(self) -> usize {
         (self.0 >> 9) as usize
     }
 
     /// How many bytes of data it stands for.
-    #[cfg(test)]
+    #[inline(always)]
     pub(super) fn data_len(self) -> usize {
         if !self.is_literal() { self.len() } else { 1 + usize::from(self.other_index() != NOTHING) }
     }
 
     /// Where its litlen entry is in tables that have one for each literal and each length.
     #[inline(always)]
-    pub(super) fn litlen_index(self) -> usize {
+    pub(super) const fn litlen_index(self) -> usize {
         self.0 as usize % LITLEN_INDEXES
     }
 
     /// Where its entry is in tables of what follows the litlen symbol.
     #[inline(always)]
-    pub(super) fn other_index(self) -> usize {
+    pub(super) const fn other_index(self) -> usize {
         let value = self.dist_less_1();
         let far = NEAR + (value >> FAR_SHIFT);
-        std::hint::select_unpredictable(value < NEAR, value, far)
+        if value < NEAR { value } else { far }
     }
 }
 
@@ -175,12 +140,6 @@ pub(super) const fn dist_symbol(dist_less_1: usize) -> (usize, u32) {
     (symbol as usize, count)
 }
 
-/// The extra bits of a length: what its value less 3 has above its symbol's.
-pub(super) const fn len_extra(len: usize) -> u32 {
-    let (_, count) = len_symbol(len);
-    (len - MIN_MATCH) as u32 & ((1 << count) - 1)
-}
-
 /// The number of extra bits of a litlen symbol.
 pub(super) const fn litlen_extra_bits(symbol: usize) -> u32 {
     if symbol < FIRST_LEN_SYMBOL + 8 || symbol >= LITLEN_SYMBOLS - 1 {
@@ -194,6 +153,28 @@ pub(super) const fn litlen_extra_bits(symbol: usize) -> u32 {
 pub(super) const fn dist_extra_bits(symbol: usize) -> u32 {
     if symbol < 4 { 0 } else { (symbol / 2 - 1) as u32 }
 }
+
+/// Behind the last length of each litlen symbol that stands for some, less [`MIN_MATCH`].
+pub(super) static LEN_ENDS: [u16; LITLEN_SYMBOLS - FIRST_LEN_SYMBOL] = {
+    let mut ends = [0; LITLEN_SYMBOLS - FIRST_LEN_SYMBOL];
+    let mut len = MIN_MATCH;
+    while len <= MAX_MATCH {
+        ends[len_symbol(len).0 - FIRST_LEN_SYMBOL] = (len - MIN_MATCH + 1) as u16;
+        len += 1;
+    }
+    ends
+};
+
+/// Behind the last other index of each dist symbol. Those that no dist has may be anywhere.
+pub(super) static DIST_ENDS: [u16; DIST_SYMBOLS] = {
+    let mut ends = [0; DIST_SYMBOLS];
+    let mut dist_less_1 = 0;
+    while dist_less_1 < WINDOW_LEN {
+        ends[dist_symbol(dist_less_1).0] = Token::match_(MIN_MATCH, dist_less_1 + 1).other_index() as u16 + 1;
+        dist_less_1 += 1;
+    }
+    ends
+};
 
 #[cfg(test)]
 mod tests {
@@ -215,8 +196,9 @@ mod tests {
             let (found, count) = len_symbol(len);
             assert_eq!(found, 257 + symbol, "{len}");
             assert_eq!(litlen_extra_bits(found), count);
-            assert_eq!(len_extra(len) as usize, len - lens[symbol], "{len}");
-            assert!(len_extra(len) < 1 << count);
+            assert!(len - lens[symbol] < 1 << count, "{len}");
+            assert!(len - MIN_MATCH < usize::from(LEN_ENDS[symbol]));
+            assert!(symbol == 0 || len - MIN_MATCH >= usize::from(LEN_ENDS[symbol - 1]));
         }
         for dist in 1..=WINDOW_LEN {
             let symbol = dists.partition_point(|first| *first <= dist) - 1;

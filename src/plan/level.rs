@@ -3,7 +3,8 @@
 use crate::backend::zopfli;
 use crate::deflate::Tuning;
 
-/// A compression level: 0 (stored) to 9 (densest at usual speed), and 11 (Zopfli).
+/// A compression level: 0 (stored) to 9 (densest at usual speed), 10 and 12 (slow), and 11 (Zopfli, very slow,
+/// and the densest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(u8);
 
@@ -15,9 +16,9 @@ impl Level {
     /// Zopfli: slow, and a few percent smaller than anything else.
     pub const ZOPFLI: Level = Level(11);
 
-    /// The level with this number: 0 to 9, or 11.
+    /// The level with this number: 0 to 12.
     pub fn new(number: u8) -> Option<Level> {
-        matches!(number, 0..=9 | 11).then_some(Level(number))
+        (number <= 12).then_some(Level(number))
     }
 
     /// The level's number.
@@ -29,7 +30,7 @@ impl Level {
     pub fn xfl(self) -> u8 {
         match self {
             Level::FASTEST => 4,
-            Level::DENSEST | Level::ZOPFLI => 2,
+            _ if self.0 >= Level::DENSEST.0 => 2,
             _ => 0,
         }
     }
@@ -108,12 +109,13 @@ pub(super) struct Row {
     pub(super) bgzf: Engine,
 }
 
-/// The engines of `family` at `level`; `None` at [`Level::ZOPFLI`], which has one engine for all.
+/// The engines of `family` at `level`; `None` at [`Level::ZOPFLI`], which has one engine for all families but
+/// our own.
 pub(super) fn row(level: Level, family: Family) -> Option<Row> {
     let number = level.0;
-    let denser = |by: u8| (number + by).min(Level::DENSEST.0);
+    let denser = |by: u8| (number + by).min(number.max(Level::DENSEST.0));
     let row = match family {
-        _ if level == Level::ZOPFLI => return None,
+        _ if level == Level::ZOPFLI && family != Family::Rigz => return None,
         _ if number == 0 => {
             let stored = Engine::Stored;
             Row { whole: stored, has_members: false, joined: stored, cut: stored, bgzf: ld(0) }
@@ -153,8 +155,9 @@ fn ld(level: u8) -> Engine {
     Engine::Libdeflate { usual: level, repetitive: if level == 6 { 7 } else { level } }
 }
 
-/// zlib-ng.
+/// zlib-ng, whose levels end at 9.
 fn zn(level: u8) -> Engine {
+    let level = level.min(9);
     let rival = if level == 9 { 8 } else { level };
     Engine::ZlibNg { usual: Tuning::level(level), rival: Tuning::level(rival) }
 }
@@ -164,15 +167,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_zero_to_nine_and_eleven() {
+    fn levels_are_zero_to_twelve() {
         let numbers: Vec<u8> = (0..=255).filter(|number| Level::new(*number).is_some()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     }
 
     #[test]
     fn only_what_can_be_primed_continues_a_stream() {
         for (_, family) in Family::NAMES {
-            for row in (0..=9).filter_map(Level::new).filter_map(|level| row(level, family)) {
+            for row in (0..=12).filter_map(Level::new).filter_map(|level| row(level, family)) {
                 for engine in [row.joined, row.cut] {
                     assert!(!matches!(engine, Engine::Libdeflate { .. }));
                 }

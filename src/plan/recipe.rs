@@ -149,10 +149,14 @@ fn engines(wanted: &Wanted) -> (Engine, Engine, bool) {
     let is_stored = row.whole == Engine::Stored;
     match wanted.format {
         _ if wanted.strategy != Strategy::Usual && !is_stored => {
-            let tuning = Tuning { level: wanted.level.number(), strategy: wanted.strategy };
+            let tuning = |level| Tuning { level, strategy: wanted.strategy };
+            let level = wanted.level.number();
             same(match wanted.family {
-                Family::Auto | Family::Rigz => Engine::Rigz(tuning),
-                Family::Libdeflate | Family::ZlibNg => Engine::ZlibNg { usual: tuning, rival: tuning },
+                Family::Auto | Family::Rigz => Engine::Rigz(tuning(level)),
+                Family::Libdeflate | Family::ZlibNg => {
+                    let tuning = tuning(level.min(Level::DENSEST.number()));
+                    Engine::ZlibNg { usual: tuning, rival: tuning }
+                }
             })
         }
         Format::Bgzf => same(row.bgzf),
@@ -200,7 +204,7 @@ mod tests {
     /// Every combination of level, format, strategy and the two switches.
     fn all_wanted() -> Vec<Wanted> {
         let mut all = Vec::new();
-        for level in (0..=11).filter_map(Level::new) {
+        for level in (0..=12).filter_map(Level::new) {
             for format in FORMATS {
                 for strategy in [Strategy::Usual, Strategy::Rle, Strategy::HuffmanOnly] {
                     for (is_rsyncable, is_independent) in

@@ -203,10 +203,14 @@ fn help_that_nobody_can_get_is_an_error() {
 }
 
 #[test]
-fn level_ten_is_none() {
+fn levels_above_nine_are_denser() {
+    let dir = Scratch::with_file("f", &data::text(200_000));
+    let len = |level: &str| dir.rigz([level, "-c", "f"]).status(0).stderr("").into_stdout().len();
+    assert!(len("-10") < len("-9"));
+    assert!(len("-12") <= len("-10"));
     let dir = Scratch::with_f();
-    dir.rigz(["-10", "f"]).status(1).stdout("").stderr_has(TRY);
-    assert_eq!(dir.names(), ["f"]);
+    dir.rigz(["-13", "f"]).status(0).stdout("").stderr("");
+    assert_eq!(dir.names(), ["f.gz"], "-1 -3");
 }
 
 #[test]
