@@ -44,39 +44,73 @@ pub(super) enum Effort {
 
 /// [`Effort`] as the step wants it.
 trait Thoroughness {
+    /// What is done instead where the data look [`are_binary`].
+    type Binary: Thoroughness;
     /// Whether there is a second table, by hash of seven bytes.
     const HAS_LONG: bool;
+    /// Whether there is a third table, by hash of three bytes.
+    const HAS_SHORTEST: bool;
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
-    /// Of the positions in a long match one in so many is inserted.
+    /// Of the positions in a long match one in so many is inserted; into the table of long matches only,
+    /// if there is one.
     const STRIDE: usize;
 }
 
 struct Least;
 impl Thoroughness for Least {
+    type Binary = Least;
     const HAS_LONG: bool = false;
+    const HAS_SHORTEST: bool = false;
     const BACK: usize = 2;
     const STRIDE: usize = 8;
 }
 
 struct Less;
 impl Thoroughness for Less {
+    type Binary = Less;
     const HAS_LONG: bool = true;
-    const BACK: usize = 2;
+    const HAS_SHORTEST: bool = false;
+    const BACK: usize = 3;
     const STRIDE: usize = 2;
 }
 
 struct More;
 impl Thoroughness for More {
+    type Binary = MoreOfBinary;
     const HAS_LONG: bool = true;
-    const BACK: usize = 4;
+    const HAS_SHORTEST: bool = false;
+    const BACK: usize = MAX_BACK;
     const STRIDE: usize = 1;
 }
 
-const MAX_BACK: usize = 4;
+struct MoreOfBinary;
+impl Thoroughness for MoreOfBinary {
+    type Binary = MoreOfBinary;
+    const HAS_LONG: bool = true;
+    const HAS_SHORTEST: bool = true;
+    const BACK: usize = MAX_BACK;
+    const STRIDE: usize = 1;
+}
 
-/// The shortest match that is looked for.
+/// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text,
+/// three literals are hardly longer.
+fn are_binary(data: &[u8]) -> bool {
+    let mut occurs = [false; 256];
+    // A prime, so that no structure is met at the same place again and again.
+    for byte in data.iter().step_by(61) {
+        occurs[usize::from(*byte)] = true;
+    }
+    occurs.iter().filter(|occurs| **occurs).count() > 160
+}
+
+const MAX_BACK: usize = 6;
+
+/// The shortest match that is taken.
 const LEAST_LEN: usize = 4;
+/// The farthest dist less 1 at which a match of 3 bytes is taken, if the level looks for them: beyond it,
+/// three literals tend to be shorter.
+const MAX_SHORTEST_DIST: usize = 1 << 10;
 /// What a step compares without a branch.
 const COMPARED: usize = 16;
 /// What a step may look at from its position on: it moves by 1 + 258 bytes, and reads 8 at a time.
@@ -91,19 +125,34 @@ const STREAMS: usize = 2;
 /// Tokens are counted, and blocks cut, in runs of about so many.
 const RUN_LEN: usize = 4096;
 
+/// At the begin of a segment, and after noise, it is looked after this many tokens whether there is noise.
+const PROBE_LEN: usize = 1024;
+/// Noise is skipped in pieces of this length, doubled by each run of noise up to the shift; of what is
+/// skipped, one position in so many is inserted, so that repeated noise is noticed.
+const LEAST_SKIP_LEN: usize = 4 << 10;
+const MAX_SKIP_SHIFT: u32 = 6;
+const SKIP_STRIDE: usize = 16;
+/// How many pairs of equal bytes the samples of one piece may have: of 256 even bytes 128 are expected, with
+/// a standard deviation of 11.
+const MAX_EQUAL_PAIRS: u32 = 180;
+
 /// Bits of an index into tables.
 const BITS: u32 = 15;
 /// Bits that are used for chunks that end at [`SMALL_LEN`] or before, so that less is cleared.
 const SMALL_BITS: u32 = 12;
+/// Bits of an index into the table by hash of three bytes, which need not know much.
+const SHORTEST_BITS: u32 = SMALL_BITS;
 const SMALL_LEN: usize = 12 << 10;
 
-/// By hash, where bytes were seen last: four bytes; and seven, if the level has it.
-type Tables = [[u16; 1 << BITS]; 2];
+/// By hash, where bytes were seen last: four bytes; seven and three, if the level has them.
+type Tables = [[u16; 1 << BITS]; 3];
 
 /// Forgets everything.
 fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
-    for table in &mut tables[..1 + usize::from(T::HAS_LONG)] {
-        table[..1 << bits].fill(0);
+    for (table, is_used) in tables.iter_mut().zip([true, T::HAS_LONG, T::HAS_SHORTEST]) {
+        if is_used {
+            table[..1 << bits].fill(0);
+        }
     }
 }
 
@@ -114,17 +163,24 @@ fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from
     }
 }
 
-/// Inserts `pos`, where `bytes` are; returns what was there.
+/// Inserts `pos`, where `bytes` are; returns what was there, or something else where there is no table.
 #[inline(always)]
-fn insert<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> [u16; 2] {
-    let [shorts, longs] = tables;
-    let short = &mut shorts[((bytes as u32).wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize];
-    let short = std::mem::replace(short, pos as u16);
-    if !T::HAS_LONG {
-        return [short; 2];
+fn insert<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> [u16; 3] {
+    let hash4 = (bytes as u32).wrapping_mul(0x9e37_79b1) >> (32 - BITS);
+    let short = std::mem::replace(&mut tables[0][hash4 as usize], pos as u16);
+    let long = if T::HAS_LONG { insert_long::<BITS>(tables, bytes, pos) } else { short };
+    if !T::HAS_SHORTEST {
+        return [short, long, short];
     }
-    let long = &mut longs[((bytes << 8).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - BITS)) as usize];
-    [short, std::mem::replace(long, pos as u16)]
+    let hash3 = ((bytes as u32) << 8).wrapping_mul(0x9e37_79b1) >> (32 - SHORTEST_BITS);
+    [short, long, std::mem::replace(&mut tables[2][hash3 as usize], pos as u16)]
+}
+
+/// Inserts `pos` into the table of long matches.
+#[inline(always)]
+fn insert_long<const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> u16 {
+    let hash7 = (bytes << 8).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - BITS);
+    std::mem::replace(&mut tables[1][hash7 as usize], pos as u16)
 }
 
 /// A segment, and what it became.
@@ -138,19 +194,22 @@ struct Segment {
     blocks: Vec<Block>,
     /// How many tokens are in blocks.
     counted: usize,
+    /// How many runs before this looked like noise.
+    noisy_runs: u32,
 }
 
 /// A block to be.
 struct Block {
-    /// Number of tokens.
+    /// Number of tokens; none if it is noise, of which nothing but the length is known.
     len: usize,
     histogram: Histogram,
+    /// In [`split::cost`]'s unit.
     cost: u64,
 }
 
 impl Segment {
     fn begin(&mut self, range: Range<usize>) {
-        (self.pos, self.count, self.counted) = (range.start, 0, 0);
+        (self.pos, self.count, self.counted, self.noisy_runs) = (range.start, 0, 0, 0);
         if self.tokens.len() < range.len() + 2 {
             self.tokens = vec![Token::default(); range.len() + 2];
         }
@@ -163,15 +222,28 @@ impl Segment {
         self.count += 1;
     }
 
+    /// Whether there is enough that was not counted.
+    fn has_run(&self) -> bool {
+        let is_probe = self.noisy_runs > 0 || self.blocks.is_empty();
+        self.count - self.counted >= if is_probe { PROBE_LEN } else { RUN_LEN }
+    }
+
     /// Counts what was parsed since the last time: another block, or more of the last one if one code for
     /// both costs less than two.
     fn count(&mut self) {
         let run = &self.tokens[self.counted..self.count];
         let histogram = Histogram::of(run);
         let cost = split::cost(&histogram);
+        if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
+            self.count = self.counted;
+            self.noisy_runs += 1;
+            self.add_noise(histogram.data_len);
+            return;
+        }
+        self.noisy_runs = 0;
         self.counted = self.count;
         let len = run.len();
-        if let Some(last) = self.blocks.last_mut() {
+        if let Some(last) = self.blocks.last_mut().filter(|last| last.len > 0) {
             let mut both = last.histogram.clone();
             both.add(&histogram);
             let both_cost = split::cost(&both);
@@ -182,6 +254,55 @@ impl Segment {
         }
         self.blocks.push(Block { len, histogram, cost });
     }
+
+    /// Appends `len` bytes that are to be stored.
+    fn add_noise(&mut self, len: usize) {
+        match self.blocks.last_mut() {
+            Some(last) if last.len == 0 => last.histogram.data_len += len,
+            _ => {
+                let histogram = Histogram { data_len: len, ..Histogram::default() };
+                self.blocks.push(Block { len: 0, histogram, cost: 0 });
+            }
+        }
+    }
+
+    /// Leaves noise unparsed that follows noise: the more the longer there was nothing else. Looks at samples,
+    /// and stops where they repeat what is in the tables, or are less even than noise is.
+    fn skip_noise<T: Thoroughness, const BITS: u32>(&mut self, tables: &mut Tables, buf: &[u8]) {
+        let len = LEAST_SKIP_LEN << self.noisy_runs.min(MAX_SKIP_SHIFT);
+        let mut end = self.pos;
+        'pieces: while end - self.pos < len && self.range.end - end >= LEAST_SKIP_LEN + 8 {
+            let (mut counts, mut equal_pairs) = ([0u8; 256], 0);
+            for pos in (end..end + LEAST_SKIP_LEN).step_by(SKIP_STRIDE) {
+                let bytes = u64_at(buf, pos);
+                let [entry, ..] = insert::<T, BITS>(tables, bytes, pos);
+                if u64_at(buf, pos - 1 - dist_less_1(pos, entry).min(pos - 1)) == bytes {
+                    self.noisy_runs = 0;
+                    break 'pieces;
+                }
+                let count = &mut counts[usize::from(bytes as u8)];
+                equal_pairs += u32::from(*count);
+                *count = count.saturating_add(1);
+            }
+            if equal_pairs > MAX_EQUAL_PAIRS {
+                self.noisy_runs = 0;
+                break;
+            }
+            end += LEAST_SKIP_LEN;
+        }
+        if end > self.pos {
+            self.add_noise(end - self.pos);
+            self.pos = end;
+        }
+    }
+}
+
+/// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
+/// are almost as many as its entropy. Small samples of even bytes seem to have 184 bits less.
+fn is_noise(histogram: &Histogram, cost: u64) -> bool {
+    let len = histogram.data_len as u64;
+    let header_bits = split::HEADER_BITS + 256 * split::SYMBOL_BITS;
+    cost >> split::FRACTION_BITS >= 8 * len + header_bits - 184 - len / 16
 }
 
 /// What the fast levels keep from chunk to chunk: memory.
@@ -192,7 +313,7 @@ pub(super) struct Fast {
 
 impl Default for Fast {
     fn default() -> Fast {
-        let tables = vec![[[0; 1 << BITS]; 2]; STREAMS].into_boxed_slice();
+        let tables = vec![[[0; 1 << BITS]; 3]; STREAMS].into_boxed_slice();
         Fast { tables: tables.try_into().expect("as many as streams"), segments: Default::default() }
     }
 }
@@ -228,21 +349,26 @@ impl Fast {
             let mut start = piece.start;
             loop {
                 let left = piece.end - start;
+                let begin = start;
                 let count = if left < LEAST_CUT_LEN { 1 } else { STREAMS };
                 let len = left.div_ceil(count).min(SEGMENT_LEN);
                 let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
                 for ((tables, segment), known) in streams.take(count) {
                     let end = (start + len).min(piece.end);
                     segment.begin(start..end);
-                    let from = known.unwrap_or_else(|| {
-                        clear::<T>(tables, BITS);
-                        0
-                    });
-                    prime::<T, BITS>(tables, buf, from.max(start.saturating_sub(WINDOW_LEN)), start);
+                    if known.is_none() {
+                        clear::<T::Binary>(tables, BITS);
+                    }
+                    let from = known.unwrap_or(0).max(start.saturating_sub(WINDOW_LEN));
+                    prime::<T::Binary, BITS>(tables, buf, from, start);
                     *known = Some(end);
                     start = end;
                 }
-                self.parse::<T, BITS, CHECKED>(buf, count);
+                if T::Binary::HAS_SHORTEST && are_binary(&buf[begin..start]) {
+                    self.parse::<T::Binary, BITS, CHECKED>(buf, count);
+                } else {
+                    self.parse::<T, BITS, CHECKED>(buf, count);
+                }
                 let is_final = is_last && start == piece.end;
                 for (i, segment) in self.segments[..count].iter().enumerate() {
                     write(segment, buf, is_final && i == count - 1, &mut bits);
@@ -281,13 +407,18 @@ impl Fast {
 fn write(segment: &Segment, buf: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
     let mut data = &buf[segment.range.clone()];
     let mut tokens = &segment.tokens[..segment.count];
-    if tokens.is_empty() && is_final {
+    if data.is_empty() && is_final {
         block::write(bits, &[], &Histogram::default(), &[], true);
     }
-    for block in &segment.blocks {
+    for (i, block) in segment.blocks.iter().enumerate() {
+        let is_final = is_final && i + 1 == segment.blocks.len();
         let (these, behind) = tokens.split_at(block.len);
         let (stands_for, rest) = data.split_at(block.histogram.data_len);
-        block::write(bits, these, &block.histogram, stands_for, is_final && behind.is_empty());
+        if these.is_empty() {
+            block::write_stored(bits, stands_for, is_final);
+        } else {
+            block::write(bits, these, &block.histogram, stands_for, is_final);
+        }
         (tokens, data) = (behind, rest);
     }
 }
@@ -340,9 +471,12 @@ fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
                 take_steps::<T, N, BITS, false, CHECKED>(buf, tables, segments, steps);
             }
         }
-        for segment in segments.iter_mut() {
-            if segment.count - segment.counted >= RUN_LEN {
+        for (segment, tables) in segments.iter_mut().zip(&mut *tables) {
+            if segment.has_run() {
                 segment.count();
+                if segment.noisy_runs > 0 {
+                    segment.skip_noise::<T, BITS>(tables, buf);
+                }
             }
         }
     }
@@ -409,7 +543,8 @@ unsafe fn step<T: Thoroughness, const BITS: u32, const EARLY: bool, const CHECKE
         let dist_less_1 = select(takes_a, dist_a, dist_b);
         let pos = select(takes_a, p, p + 1);
         let more = select(takes_a, more_a, more_b);
-        let is_match = bits >= 8 * LEAST_LEN as u32;
+        let is_shortest = T::HAS_SHORTEST & (bits >= 24) & (dist_less_1 < MAX_SHORTEST_DIST);
+        let is_match = (bits >= 8 * LEAST_LEN as u32) | is_shortest;
         let mut len = ((bits + select(bits == 64, more, 0)) / 8) as usize;
         if len == COMPARED {
             len = extend::<T, BITS, CHECKED>(buf, tables, pos, dist_less_1);
@@ -433,7 +568,7 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
     buf: &[u8],
     pos: usize,
     bytes: u64,
-    [short, long]: [u16; 2],
+    [short, long, shortest]: [u16; 3],
 ) -> (usize, u32, u32) {
     let one = |entry: u16| {
         let dist_less_1 = dist_less_1(pos, entry);
@@ -443,11 +578,13 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
         (dist_less_1, differing.trailing_zeros())
     };
     let (mut dist_less_1, mut bits) = one(short);
-    if T::HAS_LONG {
-        let (dist_long, bits_long) = one(long);
-        let is_longer = bits_long > bits | 7;
-        dist_less_1 = select(is_longer, dist_long, dist_less_1);
-        bits = select(is_longer, bits_long, bits);
+    for (has, entry) in [(T::HAS_LONG, long), (T::HAS_SHORTEST, shortest)] {
+        if has {
+            let (other_dist, other_bits) = one(entry);
+            let is_longer = other_bits > bits | 7;
+            dist_less_1 = select(is_longer, other_dist, dist_less_1);
+            bits = select(is_longer, other_bits, bits);
+        }
     }
     // SAFETY: the caller's.
     let more = unsafe { load::<CHECKED>(buf, pos + 7 - dist_less_1) ^ load::<CHECKED>(buf, pos + 8) };
@@ -480,7 +617,12 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
         }
         len = len.min(MAX_MATCH);
         for at in (pos + 1..pos + len - T::BACK).step_by(T::STRIDE) {
-            insert::<T, BITS>(tables, load::<CHECKED>(buf, at), at);
+            let bytes = load::<CHECKED>(buf, at);
+            if T::HAS_LONG {
+                insert_long::<BITS>(tables, bytes, at);
+            } else {
+                insert::<T, BITS>(tables, bytes, at);
+            }
         }
     }
     len

@@ -1,8 +1,8 @@
 //! Our DEFLATE encoder (RFC 1951): parse → tokens → blocks.
 //!
 //! `encode` takes a chunk in stretches: a parser turns each into tokens, which `split` cuts into
-//! blocks, which `block` writes in whatever form is shortest. Levels are rows of `TABLE`. What
-//! comes out depends on the chunk and its window alone.
+//! blocks, which `block` writes in whatever form is shortest; the fast levels have a way of their own
+//! to blocks (`fast`). Levels are rows of `TABLE`. What comes out depends on the chunk and its window alone.
 
 mod bits;
 mod block;
@@ -22,6 +22,7 @@ use std::ops::Range;
 
 use bits::BitWriter;
 use chain::{Chains, Effort, Unchecked};
+use optimal::Passes;
 use split::Block;
 use token::Token;
 
@@ -114,11 +115,11 @@ const fn fast(effort: fast::Effort) -> Row {
     Row { parser: Parser::Fast(effort), run_len: 4096 }
 }
 
-const fn optimal(max_depth: u32, nice_len: usize, passes: u32, gain_shift: u32, run_len: usize) -> Row {
+const fn optimal(max_depth: u32, nice_len: usize, passes: Passes, run_len: usize) -> Row {
     // A position's matches are counted in a byte.
     assert!(max_depth < 255);
     let effort = tree::Effort { max_depth, nice_len };
-    let tuning = optimal::Tuning { effort, passes, gain_shift, stretch_len: 512 << 10 };
+    let tuning = optimal::Tuning { effort, passes, stretch_len: 512 << 10 };
     Row { parser: Parser::Optimal(tuning), run_len }
 }
 
@@ -133,9 +134,9 @@ const TABLE: [Row; 12] = [
     lazy(40, 258, 1),
     lazy(100, 258, 2),
     lazy(600, 258, 2),
-    optimal(20, 75, 2, 10, 512),
-    optimal(250, 258, 20, 15, 512),
-    optimal(200, 258, 8, 10, 1024),
+    optimal(20, 75, Passes { most: 2, gain_shift: 10, shakes: 0 }, 512),
+    optimal(250, 258, Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
+    optimal(200, 258, Passes { most: 8, gain_shift: 10, shakes: 0 }, 512),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.

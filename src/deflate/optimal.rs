@@ -6,7 +6,8 @@
 //! block by block) and goes over the stretch from its end: what is left to pay from a position on is
 //! the least, over all lengths that a match there may have, of that token's price and what is left
 //! to pay behind it. Of the places with a match of some length only the nearest is weighed. Passes
-//! end when there is little to gain. Iterating prices and shortest paths is Zopfli's idea; going
+//! end when there is little to gain; at the densest level they begin again, near the best, a few
+//! times. Iterating prices and shortest paths, and random changes when stuck, are Zopfli's ideas; going
 //! backwards over cached matches is libdeflate's.
 //!
 //! Why a pass is fast: the lengths from 3 to 10 are always weighed together, without a branch, with
@@ -28,12 +29,22 @@ pub(super) struct Tuning {
     /// The search at each position. A match of the nice length is taken without looking at the
     /// positions in it.
     pub effort: Effort,
-    /// The most passes.
-    pub passes: u32,
-    /// A pass that gains less than 1/2^this is the last one.
-    pub gain_shift: u32,
+    /// When to stop.
+    pub passes: Passes,
     /// The most bytes that are parsed at once.
     pub stretch_len: usize,
+}
+
+/// How many passes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passes {
+    /// The most of all.
+    pub most: u32,
+    /// A pass that gains no more than 1/2^this is the last one, or the last before a shake.
+    pub gain_shift: u32,
+    /// How often passes begin again, with some prices of the best so far exchanged: what passes come
+    /// to is a local minimum, and near it there may be a better one.
+    pub shakes: u32,
 }
 
 /// The most matches of a stretch; a stretch that has more is cut short.
@@ -81,6 +92,25 @@ impl Prices {
         }
         prices.dist[NO_DIST as usize] = 1 << 29;
         prices
+    }
+}
+
+/// A sequence of numbers that is always the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize
+    }
+
+    /// Gives some symbols, one in six, the frequency of others.
+    fn shake(&mut self, counts: &mut [u32]) {
+        for i in 0..counts.len() {
+            if self.next().is_multiple_of(6) {
+                counts[i] = counts[self.next() % counts.len()];
+            }
+        }
     }
 }
 
@@ -302,21 +332,36 @@ impl Optimal {
         let mut total = u64::MAX;
         let mut other_tokens = std::mem::take(&mut self.other_tokens);
         let mut other_blocks = std::mem::take(&mut self.other_blocks);
-        for _ in 0..tuning.passes {
-            let models = models(tokens, blocks);
+        let mut statistics = statistics(blocks);
+        let mut shakes = tuning.passes.shakes;
+        let mut random = Random(1);
+        let mut before = u64::MAX;
+        for _ in 0..tuning.passes.most {
+            let models: Vec<_> =
+                statistics.iter().map(|(start, histogram)| (*start, Prices::of(histogram))).collect();
             self.shortest_path(data, &models);
             self.walk(data, &models, &mut other_tokens);
             split(&other_tokens, run_len, &mut other_blocks);
             let now = total_cost(&other_blocks);
-            if now >= total {
-                break;
+            statistics = self::statistics(&other_blocks);
+            let gain = before.saturating_sub(now);
+            before = now;
+            if now < total {
+                total = now;
+                std::mem::swap(tokens, &mut other_tokens);
+                std::mem::swap(blocks, &mut other_blocks);
             }
-            std::mem::swap(tokens, &mut other_tokens);
-            std::mem::swap(blocks, &mut other_blocks);
-            let gain = total - now;
-            total = now;
-            if gain < total >> tuning.gain_shift {
-                break;
+            if gain <= now >> tuning.passes.gain_shift {
+                if shakes == 0 {
+                    break;
+                }
+                shakes -= 1;
+                before = u64::MAX;
+                statistics = self::statistics(blocks);
+                for (_, histogram) in &mut statistics {
+                    random.shake(&mut histogram.litlen);
+                    random.shake(&mut histogram.dist);
+                }
             }
         }
         self.other_tokens = other_tokens;
@@ -341,18 +386,15 @@ fn short_dists(matches: &[Match]) -> u64 {
     dists & ((1 << at) - 1) | NO_DISTS << at
 }
 
-/// The prices of each block, and where in the data it begins.
-fn models(tokens: &[Token], blocks: &[Block]) -> Vec<(usize, Prices)> {
-    let mut start = 0;
-    let mut tokens = tokens;
+/// The symbols of each block, and where in the data it begins.
+fn statistics(blocks: &[Block]) -> Vec<(usize, Histogram)> {
+    let mut end = 0;
     blocks
         .iter()
         .map(|block| {
-            let (these, behind) = tokens.split_at(block.len);
-            let model = (start, Prices::of(&block.histogram));
-            start += these.iter().map(|token| token.data_len()).sum::<usize>();
-            tokens = behind;
-            model
+            let start = end;
+            end += block.histogram.data_len;
+            (start, block.histogram.clone())
         })
         .collect()
 }
@@ -441,7 +483,7 @@ mod tests {
 
     fn tuning(max_depth: u32, nice_len: usize) -> Tuning {
         let effort = Effort { max_depth, nice_len };
-        Tuning { effort, passes: 1, gain_shift: 10, stretch_len: 1 << 19 }
+        Tuning { effort, passes: Passes { most: 1, gain_shift: 10, shakes: 0 }, stretch_len: 1 << 19 }
     }
 
     /// A parser that has found all matches of `data`.

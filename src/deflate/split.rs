@@ -54,8 +54,8 @@ pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
 /// Costs count fractions of bits: this many binary digits behind the point.
 pub(super) const FRACTION_BITS: u32 = 12;
 /// What a header takes beside the symbols, and for each symbol that occurs, in bits.
-const HEADER_BITS: u64 = 60;
-const SYMBOL_BITS: u64 = 4;
+pub(super) const HEADER_BITS: u64 = 200;
+pub(super) const SYMBOL_BITS: u64 = 4;
 
 /// What a block with these symbols takes, without extra bits.
 pub(super) fn cost(histogram: &Histogram) -> u64 {

@@ -68,35 +68,10 @@ impl Token {
         Token((dist_less_1 << 9) as u32 | (LENS - MIN_MATCH + len) as u32)
     }
 
-    /// Whether it is one byte or two.
-    #[inline(always)]
-    pub(super) fn is_literal(self) -> bool {
-        self.litlen_index() < LENS
-    }
-
-    /// The byte, if it is one; the first of two.
-    #[cfg(test)]
-    pub(super) fn byte(self) -> u8 {
-        self.0 as u8
-    }
-
-    /// The length of a match.
-    #[inline(always)]
-    pub(super) fn len(self) -> usize {
-        debug_assert!(!self.is_literal());
-        self.litlen_index() - LENS + MIN_MATCH
-    }
-
     /// The match's dist less 1. Of what is no match, something whose low [`FAR_SHIFT`] bits are 0.
     #[inline(always)]
     pub(super) const fn dist_less_1(self) -> usize {
         (self.0 >> 9) as usize
-    }
-
-    /// How many bytes of data it stands for.
-    #[inline(always)]
-    pub(super) fn data_len(self) -> usize {
-        if !self.is_literal() { self.len() } else { 1 + usize::from(self.other_index() != NOTHING) }
     }
 
     /// Where its litlen entry is in tables that have one for each literal and each length.
@@ -111,6 +86,35 @@ impl Token {
         let value = self.dist_less_1();
         let far = NEAR + (value >> FAR_SHIFT);
         if value < NEAR { value } else { far }
+    }
+}
+
+/// What a token is, for those who look at tokens one by one.
+#[cfg(test)]
+impl Token {
+    /// Whether it is one byte or two.
+    #[inline(always)]
+    pub(super) fn is_literal(self) -> bool {
+        self.litlen_index() < LENS
+    }
+
+    /// The byte, if it is one; the first of two.
+    #[inline(always)]
+    pub(super) fn byte(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// The length of a match.
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        debug_assert!(!self.is_literal());
+        self.litlen_index() - LENS + MIN_MATCH
+    }
+
+    /// How many bytes of data it stands for.
+    #[inline(always)]
+    pub(super) fn data_len(self) -> usize {
+        if !self.is_literal() { self.len() } else { 1 + usize::from(self.other_index() != NOTHING) }
     }
 }
 

@@ -68,7 +68,7 @@ struct Node {
 }
 
 /// The most bits of an index by hash.
-const MAX_BITS3: u32 = 14;
+const MAX_BITS3: u32 = 15;
 const MAX_BITS4: u32 = 16;
 
 /// The trees.
@@ -194,9 +194,9 @@ impl Trees {
         nodes[pos % WINDOW_LEN].key = key;
         // Where the next subtree of what is less, and of what is greater, is to be hung: a position
         // and a side of it.
-        let mut open = [(pos as u16, 0), (pos as u16, 1)];
+        let (mut less, mut greater) = ((pos, 0), (pos, 1));
         // How many bytes the last that was less, and greater, has in common with `pos`.
-        let mut common = [HASHED_LEN; 2];
+        let (mut common_less, mut common_greater) = (HASHED_LEN, HASHED_LEN);
         let before = std::mem::take(&mut self.before);
         let mut dist_before = 0;
         let mut children = [pos as u16; 2];
@@ -207,15 +207,15 @@ impl Trees {
             let from = pos - dist;
             let node = nodes[from % WINDOW_LEN];
             let differing = node.key ^ key;
-            let (len, side) = if differing != 0 {
-                (HASHED_LEN + (differing.leading_zeros() / 8) as usize, usize::from(node.key > key))
+            let (len, is_less) = if differing != 0 {
+                (HASHED_LEN + (differing.leading_zeros() / 8) as usize, node.key < key)
             } else {
-                let mut known = common[0].min(common[1]).max(READ_LEN);
+                let mut known = common_less.min(common_greater).max(READ_LEN);
                 if dist == before.0 {
                     known = known.max(before.1 - 1);
                 }
                 let len = match_len(buf, from, pos, known, max_len);
-                (len, usize::from(len >= max_len || buf[from + len] > buf[pos + len]))
+                (len, len < max_len && buf[from + len] < buf[pos + len])
             };
             if len > best && u64_at(buf, from) as u32 == bytes as u32 {
                 best = len.min(max_len);
@@ -227,16 +227,21 @@ impl Trees {
                     break;
                 }
             }
-            let (at, at_side) = open[side];
-            nodes[usize::from(at) % WINDOW_LEN].children[at_side] = from as u16;
-            open[side] = (from as u16, side ^ 1);
-            common[side] = len;
-            dist = usize::from((pos as u16).wrapping_sub(node.children[side ^ 1]));
+            let child = if is_less {
+                nodes[less.0 % WINDOW_LEN].children[less.1] = from as u16;
+                (less, common_less) = ((from, 1), len);
+                node.children[1]
+            } else {
+                nodes[greater.0 % WINDOW_LEN].children[greater.1] = from as u16;
+                (greater, common_greater) = ((from, 0), len);
+                node.children[0]
+            };
+            dist = usize::from((pos as u16).wrapping_sub(child));
         }
-        for ((at, at_side), child) in open.into_iter().zip(children) {
+        for ((at, side), child) in [less, greater].into_iter().zip(children) {
             let dist = usize::from((pos as u16).wrapping_sub(child));
             let is_there = dist > dist_before && dist <= max_dist;
-            nodes[usize::from(at) % WINDOW_LEN].children[at_side] = if is_there { child } else { at };
+            nodes[at % WINDOW_LEN].children[side] = if is_there { child } else { at as u16 };
         }
     }
 }
