@@ -149,10 +149,6 @@ impl Optimal {
         while pos < end && self.matches.len() + MAX_MATCH < MAX_MATCHES {
             let before = self.matches.len();
             let len = self.trees.find(buf, pos, tuning.effort, &mut self.matches);
-            // Never beyond the end.
-            if pos + len > end {
-                self.clip(before, end - pos);
-            }
             let matches = &self.matches[before..];
             self.counts.push(matches.len() as u8);
             self.dists.push(short_dists(matches));
@@ -165,7 +161,26 @@ impl Optimal {
                 pos = next;
             }
         }
+        self.clip_tail();
         pos
+    }
+
+    /// Makes matches end where the stretch does.
+    fn clip_tail(&mut self) {
+        let positions = self.counts.len();
+        let first = positions.saturating_sub(MAX_MATCH);
+        let count = self.counts[first..].iter().map(|count| usize::from(*count)).sum::<usize>();
+        let tail = self.matches.split_off(self.matches.len() - count);
+        let mut tail = &tail[..];
+        for pos in first..positions {
+            let (these, behind) = tail.split_at(usize::from(self.counts[pos]));
+            let before = self.matches.len();
+            self.matches.extend_from_slice(these);
+            self.clip(before, positions - pos);
+            self.counts[pos] = (self.matches.len() - before) as u8;
+            self.dists[pos] = short_dists(&self.matches[before..]);
+            tail = behind;
+        }
     }
 
     /// Makes matches from `from` on no longer than `len`.
@@ -458,7 +473,7 @@ mod tests {
         let mut samples = vec![
             noise.clone(),
             [&noise[..40_000], &noise[..40_000], &noise[..40_000], &noise[..20_000]].concat(),
-            (0..200_000).map(|_| b'a' + (random() % 2) as u8).collect(),
+            (0..700_000).map(|_| b'a' + (random() % 2) as u8).collect(),
             (0..400_000u32).flat_map(|i| (i / 4).to_be_bytes()).take(600_000).collect(),
             text(700_000),
         ];
@@ -561,5 +576,11 @@ mod tests {
         let end = parser.find(&data, 0..data.len(), tuning);
         assert!(end < data.len() && parser.matches.len() <= MAX_MATCHES, "{end}");
         assert_eq!(parser.counts.len(), end);
+        let mut last = 0;
+        for (pos, count) in parser.counts.iter().enumerate() {
+            let first = last;
+            last += usize::from(*count);
+            assert!(parser.matches[first..last].iter().all(|found| pos + found.len() <= end));
+        }
     }
 }

@@ -31,24 +31,35 @@ pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
         let cost = cost(&both);
         (a.cost + b.cost).checked_sub(cost).map(|gain| (gain, cost))
     };
-    // What each block gains by being joined to the next, and what both then cost.
+    // What each block gains by being joined to the next, and what both then cost; and where the next
+    // and the one before are. Blocks that were joined to the one before stay as empty ones till the
+    // end: moving all behind them would take longer than all else.
     let mut gains: Vec<_> = blocks.windows(2).map(|pair| gain(&pair[0], &pair[1])).collect();
+    let count = blocks.len();
+    let mut nexts: Vec<usize> = (1..=count).collect();
+    let mut befores: Vec<usize> = (0..count).map(|at| at.wrapping_sub(1)).collect();
     while let Some((at, Some((_, cost)))) =
         gains.iter().copied().enumerate().max_by_key(|(_, gain)| gain.map(|(gain, _)| gain))
     {
-        let next = blocks.remove(at + 1);
-        gains.remove(at);
-        let joined = &mut blocks[at];
-        joined.len += next.len;
+        let (joined, rest) = blocks.split_at_mut(at + 1);
+        let (joined, next) = (&mut joined[at], &mut rest[nexts[at] - at - 1]);
+        joined.len += std::mem::take(&mut next.len);
         joined.histogram.add(&next.histogram);
         joined.cost = cost;
-        if at > 0 {
-            gains[at - 1] = gain(&blocks[at - 1], &blocks[at]);
+        if let Some(gone) = gains.get_mut(nexts[at]) {
+            *gone = None;
         }
-        if at + 1 < blocks.len() {
-            gains[at] = gain(&blocks[at], &blocks[at + 1]);
+        nexts[at] = nexts[nexts[at]];
+        gains[at] = None;
+        if nexts[at] < count {
+            befores[nexts[at]] = at;
+            gains[at] = gain(&blocks[at], &blocks[nexts[at]]);
+        }
+        if let Some(slot) = gains.get_mut(befores[at]) {
+            *slot = gain(&blocks[befores[at]], &blocks[at]);
         }
     }
+    blocks.retain(|block| block.len > 0);
 }
 
 /// Costs count fractions of bits: this many binary digits behind the point.
