@@ -4,7 +4,7 @@
 //! The input is what an encoder of this program has just written; a stream that is not valid is a
 //! defect here and panics.
 
-use super::bits::BitWriter;
+use crate::deflate::bits::BitWriter;
 
 /// The order in which a dynamic block lists its precode lengths (§3.2.7).
 const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
@@ -29,7 +29,7 @@ pub(super) fn copy(packed: &[u8], start: usize, ends: &[usize], is_last: bool, o
         let is_copied = pos >= start;
         pos += block.len;
         if is_copied {
-            writer.put(u32::from(block.is_final && is_last), 1);
+            writer.put(u64::from(block.is_final && is_last), 1);
             if block.is_stored {
                 // Its padding depends on where it stands.
                 writer.put(0, 2);
@@ -197,7 +197,7 @@ impl BitReader<'_> {
 fn empty_stored(writer: &mut BitWriter<'_>) {
     writer.put(0, 3);
     writer.align();
-    writer.out.extend_from_slice(&EMPTY_STORED);
+    writer.put_bytes(&EMPTY_STORED);
 }
 
 /// Appends the bits of `bytes` from `from` to `end`.

@@ -4,7 +4,7 @@
 //! which takes longer than all the rest of a run. Here nothing is allocated: every earlier position is
 //! compared, since there are few.
 
-use super::bits::BitWriter;
+use crate::deflate::bits::BitWriter;
 
 /// The longest input that is worth a search without an index.
 pub const MAX_LEN: usize = 64;
@@ -51,7 +51,7 @@ struct SymbolWriter<'a>(BitWriter<'a>);
 impl SymbolWriter<'_> {
     /// Appends a codeword, which goes most significant bit first.
     fn codeword(&mut self, code: u16, count: u32) {
-        self.0.put(u32::from(code).reverse_bits() >> (32 - count), count);
+        self.0.put(u64::from(u32::from(code).reverse_bits() >> (32 - count)), count);
     }
 
     fn litlen(&mut self, symbol: u16) {
@@ -67,10 +67,10 @@ impl SymbolWriter<'_> {
     fn match_(&mut self, len: usize, dist: usize) {
         let (symbol, extra, count) = bucket(len - MIN_MATCH, 2);
         self.litlen(257 + symbol);
-        self.0.put(extra, count);
+        self.0.put(extra.into(), count);
         let (symbol, extra, count) = bucket(dist - 1, 1);
         self.codeword(symbol, 5);
-        self.0.put(extra, count);
+        self.0.put(extra.into(), count);
     }
 }
 

@@ -3,7 +3,6 @@
 //! Plain functions on slices. The wrappers of libraries keep an encoder and a decoder per thread
 //! where making one costs as much as a small file.
 
-mod bits;
 pub mod blocks;
 pub mod fixed;
 pub mod libdeflate;

@@ -1,7 +1,7 @@
 //! Writing bits in DEFLATE's order: from the lowest of each byte up (RFC 1951 §3.1.1).
 
 /// Appends bits to a `Vec`.
-pub(super) struct BitWriter<'a> {
+pub(crate) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
     /// What does not fill a byte yet: below `bit_count` < 8 bits, zeros above.
     bit_buf: u64,
@@ -10,13 +10,13 @@ pub(super) struct BitWriter<'a> {
 
 impl<'a> BitWriter<'a> {
     /// Goes on where `out` ends.
-    pub(super) fn new(out: &'a mut Vec<u8>) -> BitWriter<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> BitWriter<'a> {
         BitWriter { out, bit_buf: 0, bit_count: 0 }
     }
 
     /// Appends the low `count` bits of `bits`, at most 56; the others are zero.
     #[inline]
-    pub(super) fn put(&mut self, bits: u64, count: u32) {
+    pub(crate) fn put(&mut self, bits: u64, count: u32) {
         debug_assert!(count <= 56 && bits >> count == 0);
         self.bit_buf |= bits << self.bit_count;
         self.bit_count += count;
@@ -28,17 +28,17 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Bits in the last byte, if it is not full: 0 to 7.
-    pub(super) fn bit_count(&self) -> u32 {
+    pub(crate) fn bit_count(&self) -> u32 {
         self.bit_count
     }
 
     /// Fills up the last byte with zeros.
-    pub(super) fn align(&mut self) {
+    pub(crate) fn align(&mut self) {
         self.put(0, (8 - self.bit_count) % 8);
     }
 
     /// Appends whole bytes; the writer is on a byte boundary.
-    pub(super) fn put_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn put_bytes(&mut self, bytes: &[u8]) {
         debug_assert_eq!(self.bit_count, 0);
         self.out.extend_from_slice(bytes);
     }
@@ -49,7 +49,7 @@ impl<'a> BitWriter<'a> {
     /// # Panics
     /// If there are more.
     #[inline(always)]
-    pub(super) fn put_all<T: Copy>(&mut self, items: &[T], total: u64, bits: impl Fn(T) -> (u64, u32)) {
+    pub(crate) fn put_all<T: Copy>(&mut self, items: &[T], total: u64, bits: impl Fn(T) -> (u64, u32)) {
         let start = self.out.len();
         // Eight bytes are stored at a time, whatever is in them.
         let room = (total / 8) as usize + 16;

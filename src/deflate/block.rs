@@ -4,6 +4,7 @@
 use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
+use super::split::Block;
 use super::token::{
     DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
     NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
@@ -12,15 +13,34 @@ use super::token::{
 /// The largest payload of one stored block: its length field has 16 bits.
 const MAX_STORED_LEN: usize = 0xffff;
 
-/// Appends one block with `tokens`, which stand for `data` and were counted in `histogram`; or as many
-/// stored blocks as `data` need.
-pub(super) fn write(
+/// Appends all of `blocks`, which `tokens` are cut into, and which stand for `data`. If the stream ends with
+/// them, there is one at least.
+pub(super) fn write_all(
     bits: &mut BitWriter<'_>,
-    tokens: &[Token],
-    histogram: &Histogram,
-    data: &[u8],
+    mut tokens: &[Token],
+    blocks: &[Block],
+    mut data: &[u8],
     is_final: bool,
 ) {
+    if blocks.is_empty() && is_final {
+        write(bits, &[], &Histogram::default(), &[], true);
+    }
+    for (i, block) in blocks.iter().enumerate() {
+        let is_final = is_final && i + 1 == blocks.len();
+        let (these, behind) = tokens.split_at(block.len);
+        let (stands_for, rest) = data.split_at(block.histogram.data_len);
+        if these.is_empty() {
+            write_stored(bits, stands_for, is_final);
+        } else {
+            write(bits, these, &block.histogram, stands_for, is_final);
+        }
+        (tokens, data) = (behind, rest);
+    }
+}
+
+/// Appends one block with `tokens`, which stand for `data` and were counted in `histogram`; or as many
+/// stored blocks as `data` need.
+fn write(bits: &mut BitWriter<'_>, tokens: &[Token], histogram: &Histogram, data: &[u8], is_final: bool) {
     let extra_bits = extra_bits(histogram);
     let own = Codes::own(histogram);
     let header = Header::of(&own);
@@ -45,7 +65,7 @@ pub(super) fn write_flush(bits: &mut BitWriter<'_>) {
 }
 
 /// Appends `data` as stored blocks, at least one.
-pub(super) fn write_stored(bits: &mut BitWriter<'_>, data: &[u8], is_final: bool) {
+fn write_stored(bits: &mut BitWriter<'_>, data: &[u8], is_final: bool) {
     let mut rest = data;
     loop {
         let (block, behind) = rest.split_at(rest.len().min(MAX_STORED_LEN));

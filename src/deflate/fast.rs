@@ -28,6 +28,7 @@ use std::ops::Range;
 
 use super::bits::BitWriter;
 use super::histogram::Histogram;
+use super::split::Block;
 use super::token::{MAX_MATCH, Token, WINDOW_LEN};
 use super::{Chunk, block, split};
 
@@ -198,15 +199,6 @@ struct Segment {
     noisy_runs: u32,
 }
 
-/// A block to be.
-struct Block {
-    /// Number of tokens; none if it is noise, of which nothing but the length is known.
-    len: usize,
-    histogram: Histogram,
-    /// In [`split::cost`]'s unit.
-    cost: u64,
-}
-
 impl Segment {
     fn begin(&mut self, range: Range<usize>) {
         (self.pos, self.count, self.counted, self.noisy_runs) = (range.start, 0, 0, 0);
@@ -371,7 +363,8 @@ impl Fast {
                 }
                 let is_final = is_last && start == piece.end;
                 for (i, segment) in self.segments[..count].iter().enumerate() {
-                    write(segment, buf, is_final && i == count - 1, &mut bits);
+                    let (tokens, data) = (&segment.tokens[..segment.count], &buf[segment.range.clone()]);
+                    block::write_all(&mut bits, tokens, &segment.blocks, data, is_final && i == count - 1);
                 }
                 if start == piece.end {
                     break;
@@ -400,26 +393,6 @@ impl Fast {
             run::<T, 1, BITS, CHECKED>(buf, std::array::from_mut(tables), std::array::from_mut(segment));
             finish::<T, BITS>(buf, tables, segment);
         }
-    }
-}
-
-/// Writes what a segment became.
-fn write(segment: &Segment, buf: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
-    let mut data = &buf[segment.range.clone()];
-    let mut tokens = &segment.tokens[..segment.count];
-    if data.is_empty() && is_final {
-        block::write(bits, &[], &Histogram::default(), &[], true);
-    }
-    for (i, block) in segment.blocks.iter().enumerate() {
-        let is_final = is_final && i + 1 == segment.blocks.len();
-        let (these, behind) = tokens.split_at(block.len);
-        let (stands_for, rest) = data.split_at(block.histogram.data_len);
-        if these.is_empty() {
-            block::write_stored(bits, stands_for, is_final);
-        } else {
-            block::write(bits, these, &block.histogram, stands_for, is_final);
-        }
-        (tokens, data) = (behind, rest);
     }
 }
 

@@ -4,7 +4,7 @@
 //! blocks, which `block` writes in whatever form is shortest; the fast levels have a way of their own
 //! to blocks (`fast`). Levels are rows of `TABLE`. What comes out depends on the chunk and its window alone.
 
-mod bits;
+pub(crate) mod bits;
 mod block;
 mod chain;
 mod fast;
@@ -236,7 +236,8 @@ impl BlockWriter {
             let mut start = piece.start;
             loop {
                 let end = parse(start..piece.end, &mut self.tokens, &mut self.blocks);
-                self.write_blocks(&chunk.buf[start..end], is_last && end == piece.end, &mut bits);
+                let (data, is_final) = (&chunk.buf[start..end], is_last && end == piece.end);
+                block::write_all(&mut bits, &self.tokens, &self.blocks, data, is_final);
                 start = end;
                 if start == piece.end {
                     break;
@@ -247,20 +248,6 @@ impl BlockWriter {
             } else {
                 block::write_flush(&mut bits);
             }
-        }
-    }
-
-    /// Writes what was parsed, which stands for `data`.
-    fn write_blocks(&self, mut data: &[u8], is_final: bool, bits: &mut BitWriter<'_>) {
-        let mut tokens = &self.tokens[..];
-        if tokens.is_empty() && is_final {
-            block::write(bits, &[], &histogram::Histogram::default(), &[], true);
-        }
-        for block in &self.blocks {
-            let (these, behind) = tokens.split_at(block.len);
-            let (stands_for, rest) = data.split_at(block.histogram.data_len);
-            block::write(bits, these, &block.histogram, stands_for, is_final && behind.is_empty());
-            (tokens, data) = (behind, rest);
         }
     }
 }

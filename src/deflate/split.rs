@@ -4,7 +4,8 @@
 use super::histogram::Histogram;
 use super::token::Token;
 
-/// A block to be: tokens and what was counted in them.
+/// A block to be: tokens and what was counted in them. Without tokens it is something to be stored, of which
+/// nothing but the length was counted.
 #[derive(Debug)]
 pub(super) struct Block {
     /// Number of tokens.
