@@ -15,8 +15,9 @@
 //! neither:                                two literals    → 1 token
 //! ```
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
-//! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, and to insert
-//! what the match skips.
+//! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, 64 bytes at a time,
+//! and to insert a few of the positions that the match skips. The streams take each part of a step in turn:
+//! what waits for memory is then near the front of the processor's queues.
 //!
 //! Contract of a step: [`MARGIN`] bytes from `p` on are in the segment, [`MAX_BACK`] before it in the
 //! buffer. What is nearer to the segment's end is left to `finish`, position by position. Entries are the
@@ -53,9 +54,9 @@ trait Thoroughness {
     const HAS_SHORTEST: bool;
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
-    /// Of the positions in a long match one in so many is inserted; into the table of long matches only,
-    /// if there is one.
-    const STRIDE: usize;
+    /// How many of the positions in a long match are inserted: all over it into the table of long matches,
+    /// if there is one, else at its begin.
+    const IN_LONG: usize;
 }
 
 struct Least;
@@ -64,7 +65,7 @@ impl Thoroughness for Least {
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const BACK: usize = 2;
-    const STRIDE: usize = 8;
+    const IN_LONG: usize = 4;
 }
 
 struct Less;
@@ -73,7 +74,7 @@ impl Thoroughness for Less {
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
     const BACK: usize = 3;
-    const STRIDE: usize = 2;
+    const IN_LONG: usize = 8;
 }
 
 struct More;
@@ -82,7 +83,7 @@ impl Thoroughness for More {
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
     const BACK: usize = MAX_BACK;
-    const STRIDE: usize = 1;
+    const IN_LONG: usize = 16;
 }
 
 struct MoreOfBinary;
@@ -91,7 +92,7 @@ impl Thoroughness for MoreOfBinary {
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = true;
     const BACK: usize = MAX_BACK;
-    const STRIDE: usize = 1;
+    const IN_LONG: usize = 16;
 }
 
 /// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text,
@@ -114,8 +115,11 @@ const LEAST_LEN: usize = 4;
 const MAX_SHORTEST_DIST: usize = 1 << 10;
 /// What a step compares without a branch.
 const COMPARED: usize = 16;
-/// What a step may look at from its position on: it moves by 1 + 258 bytes, and reads 8 at a time.
-const MARGIN: usize = 1 + MAX_MATCH + 8;
+/// What is compared of a longer match at a time.
+const COMPARED_MORE: usize = 64;
+/// What a step may look at from its position on: it moves by 1 + 258 bytes, of which what is beyond
+/// [`COMPARED`] is compared in whole pieces.
+const MARGIN: usize = 1 + COMPARED + (MAX_MATCH - COMPARED).next_multiple_of(COMPARED_MORE);
 
 /// Segments are no longer than this.
 const SEGMENT_LEN: usize = 512 << 10;
@@ -476,11 +480,24 @@ unsafe fn take_steps<
     let mut at = segments.each_ref().map(|segment| (segment.pos, segment.count));
     let tokens = segments.each_mut().map(|segment| &mut segment.tokens[..]);
     for _ in 0..steps {
+        let mut entries = [[[0; 3]; 2]; N];
+        let mut found = [Found::default(); N];
         // SAFETY: the caller's.
         unsafe {
-            at[0] = step::<T, BITS, EARLY, CHECKED>(buf, &mut tables[0], tokens[0], at[0]);
-            if N > 1 {
-                at[1] = step::<T, BITS, EARLY, CHECKED>(buf, &mut tables[1], tokens[1], at[1]);
+            for i in 0..N {
+                entries[i] = look_up::<T, BITS, CHECKED>(buf, &mut tables[i], at[i].0);
+            }
+            for i in 0..N {
+                found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i]);
+            }
+            for i in 0..N {
+                if found[i].len == COMPARED {
+                    let pos = at[i].0 + usize::from(found[i].is_next);
+                    found[i].len = extend::<T, BITS, CHECKED>(buf, &mut tables[i], pos, found[i].dist_less_1);
+                }
+            }
+            for i in 0..N {
+                at[i] = take::<T, CHECKED>(buf, tokens[i], at[i], found[i]);
             }
         }
     }
@@ -489,86 +506,88 @@ unsafe fn take_steps<
     }
 }
 
-/// One step, from a position and a number of tokens to the next.
+/// The first part of a step from `p` on: inserts the positions before `p`, then `p` and `p + 1`. Returns
+/// what was there for these two.
 ///
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn step<T: Thoroughness, const BITS: u32, const EARLY: bool, const CHECKED: bool>(
+unsafe fn look_up<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     buf: &[u8],
     tables: &mut Tables,
-    tokens: &mut [Token],
-    (p, count): (usize, usize),
-) -> (usize, usize) {
-    // SAFETY: positions are at most `MARGIN` - 8 ahead, and back as far as a dist, which has been
-    // limited if it must be. Of tokens there are never more than bytes before `p`.
+    p: usize,
+) -> [[u16; 3]; 2] {
+    // SAFETY: the caller's.
     unsafe {
         for back in (1..=T::BACK).rev() {
             insert::<T, BITS>(tables, load::<CHECKED>(buf, p - back), p - back);
         }
-        let (bytes_a, bytes_b) = (load::<CHECKED>(buf, p), load::<CHECKED>(buf, p + 1));
-        let entries_a = insert::<T, BITS>(tables, bytes_a, p);
-        let entries_b = insert::<T, BITS>(tables, bytes_b, p + 1);
-        let (dist_a, bits_a, more_a) = compare::<T, EARLY, CHECKED>(buf, p, bytes_a, entries_a);
-        let (dist_b, bits_b, more_b) = compare::<T, EARLY, CHECKED>(buf, p + 1, bytes_b, entries_b);
-        let takes_a = bits_a | 7 >= bits_b;
-        let bits = select(takes_a, bits_a, bits_b);
-        let dist_less_1 = select(takes_a, dist_a, dist_b);
-        let pos = select(takes_a, p, p + 1);
-        let more = select(takes_a, more_a, more_b);
-        let is_shortest = T::HAS_SHORTEST & (bits >= 24) & (dist_less_1 < MAX_SHORTEST_DIST);
-        let is_match = (bits >= 8 * LEAST_LEN as u32) | is_shortest;
-        let mut len = ((bits + select(bits == 64, more, 0)) / 8) as usize;
-        if len == COMPARED {
-            len = extend::<T, BITS, CHECKED>(buf, tables, pos, dist_less_1);
-        }
-        let found = Token::found(len, dist_less_1);
-        let literals = bytes_a as u16;
-        let first = select(takes_a, found, Token::literal(literals as u8));
-        let first = select(is_match, first, Token::literals(literals));
-        store::<CHECKED, _>(tokens, count, first);
-        store::<CHECKED, _>(tokens, count + 1, found);
-        (select(is_match, pos + len, p + 2), count + 1 + usize::from(is_match & !takes_a))
+        [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<CHECKED>(buf, pos), pos))
     }
 }
 
-/// The best of the candidates: dist less 1, how many of the first 64 bits are equal, and of the next.
+/// The best match at a position or at the next: the longer one, the first of two as long.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// How many bytes are equal, [`COMPARED`] at most until it is extended. Often too few for a match.
+    len: usize,
+    dist_less_1: usize,
+    /// Whether it is at the next position.
+    is_next: bool,
+}
+
+/// The second part of a step: what the candidates are worth.
 ///
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
 unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
     buf: &[u8],
-    pos: usize,
-    bytes: u64,
-    [short, long, shortest]: [u16; 3],
-) -> (usize, u32, u32) {
-    let one = |entry: u16| {
-        let dist_less_1 = dist_less_1(pos, entry);
-        let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
-        // SAFETY: the caller's.
-        let differing = unsafe { load::<CHECKED>(buf, pos - 1 - dist_less_1) } ^ bytes;
-        (dist_less_1, differing.trailing_zeros())
-    };
-    let (mut dist_less_1, mut bits) = one(short);
-    for (has, entry) in [(T::HAS_LONG, long), (T::HAS_SHORTEST, shortest)] {
-        if has {
-            let (other_dist, other_bits) = one(entry);
-            let is_longer = other_bits > bits | 7;
-            dist_less_1 = select(is_longer, other_dist, dist_less_1);
-            bits = select(is_longer, other_bits, bits);
-        }
-    }
+    p: usize,
+    entries: [[u16; 3]; 2],
+) -> Found {
     // SAFETY: the caller's.
-    let more = unsafe { load::<CHECKED>(buf, pos + 7 - dist_less_1) ^ load::<CHECKED>(buf, pos + 8) };
-    (dist_less_1, bits, more.trailing_zeros())
+    let [(len_a, dist_a), (len_b, dist_b)] =
+        [0, 1].map(|i| unsafe { longest::<T, EARLY, CHECKED>(buf, p + i, entries[i]) });
+    let is_next = len_a < len_b;
+    Found { len: select(is_next, len_b, len_a), dist_less_1: select(is_next, dist_b, dist_a), is_next }
 }
 
-/// The length of a match whose first [`COMPARED`] bytes are equal; inserts what it skips.
+/// The longest of the candidates for `pos`: its length, [`COMPARED`] at most, and its dist less 1.
 ///
 /// # Safety
 /// As [`take_steps`].
-#[cold]
+#[inline(always)]
+unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+    buf: &[u8],
+    pos: usize,
+    [short, long, shortest]: [u16; 3],
+) -> (usize, usize) {
+    let one = |entry: u16| {
+        let dist_less_1 = dist_less_1(pos, entry);
+        let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
+        // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
+        // been limited if it must be.
+        let len = unsafe { equal_len::<COMPARED, CHECKED>(buf, pos - 1 - dist_less_1, pos) };
+        (len, dist_less_1)
+    };
+    let (mut len, mut dist_less_1) = one(short);
+    for (has, entry) in [(T::HAS_LONG, long), (T::HAS_SHORTEST, shortest)] {
+        if has {
+            let (other_len, other_dist) = one(entry);
+            let is_longer = len < other_len;
+            len = select(is_longer, other_len, len);
+            dist_less_1 = select(is_longer, other_dist, dist_less_1);
+        }
+    }
+    (len, dist_less_1)
+}
+
+/// The part of few steps: returns the length of a match whose first [`COMPARED`] bytes are equal; inserts
+/// some of what it skips.
+///
+/// # Safety
+/// As [`take_steps`].
 #[inline(never)]
 unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     buf: &[u8],
@@ -578,18 +597,19 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
 ) -> usize {
     let from = pos - 1 - dist_less_1;
     let mut len = COMPARED;
-    // SAFETY: as the caller says, 258 + 8 bytes are there.
+    // SAFETY: the margin ends behind the piece in which a match gets too long.
     unsafe {
         while len < MAX_MATCH {
-            let differing = load::<CHECKED>(buf, from + len) ^ load::<CHECKED>(buf, pos + len);
-            if differing != 0 {
-                len = MAX_MATCH.min(len + (differing.trailing_zeros() / 8) as usize);
+            let equal = equal_len::<COMPARED_MORE, CHECKED>(buf, from + len, pos + len);
+            len += equal;
+            if equal < COMPARED_MORE {
                 break;
             }
-            len += 8;
         }
         len = len.min(MAX_MATCH);
-        for at in (pos + 1..pos + len - T::BACK).step_by(T::STRIDE) {
+        let span = if T::HAS_LONG { len - T::BACK } else { COMPARED - T::BACK * 2 };
+        for i in 0..T::IN_LONG {
+            let at = pos + 1 + span * i / T::IN_LONG;
             let bytes = load::<CHECKED>(buf, at);
             if T::HAS_LONG {
                 insert_long::<BITS>(tables, bytes, at);
@@ -599,6 +619,64 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
         }
     }
     len
+}
+
+/// The last part of a step: adds tokens for what was found. Returns the next position and number of tokens.
+///
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn take<T: Thoroughness, const CHECKED: bool>(
+    buf: &[u8],
+    tokens: &mut [Token],
+    (p, count): (usize, usize),
+    Found { len, dist_less_1, is_next }: Found,
+) -> (usize, usize) {
+    let is_shortest = T::HAS_SHORTEST & (len >= 3) & (dist_less_1 < MAX_SHORTEST_DIST);
+    let is_match = (len >= LEAST_LEN) | is_shortest;
+    // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
+    unsafe {
+        let literals = load::<CHECKED>(buf, p) as u16;
+        let match_ = Token::found(len, dist_less_1);
+        let first = select(is_next, Token::literal(literals as u8), match_);
+        let first = select(is_match, first, Token::literals(literals));
+        store::<CHECKED, _>(tokens, count, first);
+        store::<CHECKED, _>(tokens, count + 1, match_);
+    }
+    let next = p + select(is_match, len + usize::from(is_next), 2);
+    (next, count + 1 + usize::from(is_match & is_next))
+}
+
+/// How many of the `LEN` bytes (a multiple of 16, 64 at most) from `a` and from `b` on are equal before
+/// the first that differ.
+///
+/// # Safety
+/// They are there, unless it is `CHECKED`.
+#[inline(always)]
+unsafe fn equal_len<const LEN: usize, const CHECKED: bool>(buf: &[u8], a: usize, b: usize) -> usize {
+    const { assert!(LEN.is_multiple_of(16) && LEN <= 64) };
+    #[cfg(target_arch = "x86_64")]
+    if !CHECKED {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
+        debug_assert!(a.max(b) + LEN <= buf.len());
+        let mut equal = 0;
+        for at in (0..LEN).step_by(16) {
+            // SAFETY: the caller's; every x86-64 has these instructions.
+            let mask = unsafe {
+                let load = |from| _mm_loadu_si128(buf.as_ptr().add(from + at).cast());
+                _mm_movemask_epi8(_mm_cmpeq_epi8(load(a), load(b)))
+            };
+            equal |= (mask as u64) << at;
+        }
+        return (!equal).trailing_zeros() as usize;
+    }
+    let mut bits = 0;
+    for at in (0..LEN).step_by(8).rev() {
+        // SAFETY: the caller's.
+        let differing = unsafe { load::<CHECKED>(buf, a + at) ^ load::<CHECKED>(buf, b + at) };
+        bits = select(differing == 0, 64 + bits, differing.trailing_zeros());
+    }
+    (bits / 8) as usize
 }
 
 /// How far back an entry points from `pos`, less 1.
