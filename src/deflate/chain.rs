@@ -4,10 +4,10 @@
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!
-//! For three bytes the last place only is known, for four bytes all places in the window, each
-//! linked to the one before it.
+//! For three bytes only the last place where they were searched for is known, for four bytes all places in
+//! the window, each linked to the one before it.
 //!
-//! Why it is fast: positions are inserted in batches ahead of the search, in a loop without
+//! Why it is fast: positions are inserted in batches ahead of the search, four at a time in a loop without
 //! branches that depend on the data; links lead back only, so what is ahead does not disturb. And a search
 //! goes along whichever chain is shorter at that point: that of the four bytes where it begins, or that of the
 //! four where a match would have to be longer than the best one. Mostly the latter are rare, and often
@@ -18,13 +18,14 @@
 //! is in the data. Tests run the same code with bounds checks.
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::hint::select_unpredictable as select;
 
 use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN};
 
 /// How thorough a search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Effort {
-    /// The most candidates that are compared.
+    /// The most candidates that are compared; the first two always are.
     pub(super) max_chain: u32,
     /// A match of this length is good enough to end the search.
     pub(super) nice_len: usize,
@@ -106,8 +107,8 @@ const AHEAD_LEN: usize = MAX_MATCH + BATCH_LEN;
 /// [`NOWHERE`] is farther: a position is at least `-AHEAD_LEN`, counted from the base.
 const MAX_DIST: usize = WINDOW_LEN - AHEAD_LEN - 1;
 
-/// More than [`AHEAD_LEN`]: places with the same three bytes are known where a match begins, and no farther.
-const LINKS3: usize = 1024;
+/// So many positions are inserted together.
+const GROUP: usize = 4;
 
 /// The tables. Positions in them are counted from `base`, a multiple of [`WINDOW_LEN`]; those that are
 /// more than a window before it are [`NOWHERE`].
@@ -127,9 +128,8 @@ struct Tables {
     /// By hash of four and of three bytes: the last position.
     last4: [i16; 1 << MAX_BITS4],
     last3: [i16; 1 << MAX_BITS3],
-    /// By position, modulo the length: the last position before it with the same hash.
-    links4: [i16; WINDOW_LEN],
-    links3: [i16; LINKS3],
+    /// By position, modulo the window: the last position before it with the same hash of four bytes.
+    links4: [[i16; GROUP]; WINDOW_LEN / GROUP],
 }
 
 impl Default for Chains {
@@ -173,21 +173,31 @@ impl Chains {
         let slide = |entry: &mut i16| *entry = entry.saturating_add(i16::MIN);
         self.tables.last3.iter_mut().for_each(slide);
         self.tables.last4.iter_mut().for_each(slide);
-        self.tables.links3.iter_mut().for_each(slide);
-        self.tables.links4.iter_mut().for_each(slide);
+        self.tables.links4.as_flattened_mut().iter_mut().for_each(slide);
+    }
+
+    /// Inserts `pos`, where `bytes` are, into the table for four bytes; returns what was there.
+    #[inline(always)]
+    fn exchange4(&mut self, pos: usize, bytes: u32) -> i16 {
+        let hash = bytes.wrapping_mul(HASH_FACTOR) >> self.shift4;
+        let here = (pos - self.base) as i16;
+        std::mem::replace(&mut self.tables.last4[hash as usize % (1 << MAX_BITS4)], here)
+    }
+
+    /// The same for three bytes; returns the last position, below all that are in reach if there is none.
+    #[inline(always)]
+    fn exchange3(&mut self, pos: usize, bytes: u32) -> isize {
+        let hash = (bytes << 8).wrapping_mul(HASH_FACTOR) >> self.shift3;
+        let here = (pos as isize - self.base as isize) as i16;
+        let last = std::mem::replace(&mut self.tables.last3[hash as usize % (1 << MAX_BITS3)], here);
+        self.base as isize + isize::from(last)
     }
 
     /// The last position before `pos` with the same hash of four bytes; below all that are in reach if
     /// there is none. `pos` is inserted and in reach.
     #[inline(always)]
     fn link4(&self, pos: usize) -> isize {
-        self.base as isize + isize::from(self.tables.links4[pos % WINDOW_LEN])
-    }
-
-    /// The same for three bytes; `pos` is not far behind what is inserted.
-    #[inline(always)]
-    fn link3(&self, pos: usize) -> isize {
-        self.base as isize + isize::from(self.tables.links3[pos % LINKS3])
+        self.base as isize + isize::from(self.tables.links4.as_flattened()[pos % WINDOW_LEN])
     }
 }
 
@@ -198,28 +208,28 @@ pub(super) struct Finder<'a, const SHORT: bool, B> {
 }
 
 impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
-    /// Inserts positions, `pos` and some more.
+    /// Inserts positions, `pos` and some more: whole groups, but at the end of the data.
     #[inline(never)]
     fn insert(&mut self, pos: usize) {
         let chains = &mut *self.chains;
-        let end = (pos + BATCH_LEN).min((self.buf.len() + 1).saturating_sub(READ_LEN));
+        let end = (pos / GROUP * GROUP + BATCH_LEN).min((self.buf.len() + 1).saturating_sub(READ_LEN));
         while chains.inserted < end {
             if chains.inserted - chains.base >= WINDOW_LEN {
                 chains.slide();
             }
-            let (from, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
-            for pos in from..to {
+            let (mut at, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
+            debug_assert!(at.is_multiple_of(GROUP));
+            while at + GROUP <= to && at + 8 <= self.buf.len() {
+                // SAFETY: `at + 8 <= buf.len()`.
+                let bytes = unsafe { self.buf.u64_at(at) };
+                chains.tables.links4[at / GROUP % (WINDOW_LEN / GROUP)] =
+                    std::array::from_fn(|i| chains.exchange4(at + i, (bytes >> (8 * i)) as u32));
+                at += GROUP;
+            }
+            for pos in at..to {
                 // SAFETY: `pos + READ_LEN <= buf.len()`.
                 let bytes = unsafe { self.buf.u32_at(pos) };
-                let here = (pos - chains.base) as i16;
-                let hash4 = bytes.wrapping_mul(HASH_FACTOR) >> chains.shift4;
-                let last4 = &mut chains.tables.last4[hash4 as usize % (1 << MAX_BITS4)];
-                chains.tables.links4[pos % WINDOW_LEN] = std::mem::replace(last4, here);
-                if SHORT {
-                    let hash3 = (bytes << 8).wrapping_mul(HASH_FACTOR) >> chains.shift3;
-                    let last3 = &mut chains.tables.last3[hash3 as usize % (1 << MAX_BITS3)];
-                    chains.tables.links3[pos % LINKS3] = std::mem::replace(last3, here);
-                }
+                chains.tables.links4.as_flattened_mut()[pos % WINDOW_LEN] = chains.exchange4(pos, bytes);
             }
             chains.inserted = to;
         }
@@ -253,35 +263,39 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         // at `from`, which is before `pos`: links lead back.
         let mut ahead = 0;
         let mut from = self.chains.link4(pos);
+        let from3 = if SHORT { self.chains.exchange3(pos, bytes) } else { -1 };
         if least <= MIN_MATCH {
             if SHORT && least < MIN_MATCH {
-                let from = self.chains.link3(pos);
-                if from >= lowest.max(pos as isize - MAX_SHORT_DIST as isize) {
-                    // SAFETY: `0 <= from < pos`.
-                    let there = unsafe { buf.u32_at(from as usize) };
-                    if (there ^ bytes) << 8 == 0 {
-                        best = Match { len: MIN_MATCH, dist: pos - from as usize };
-                    }
-                }
+                let lowest3 = lowest.max(pos as isize - MAX_SHORT_DIST as isize);
+                let this = from3.max(lowest3) as usize;
+                // SAFETY: `0 <= this <= pos`.
+                let differing = unsafe { buf.u32_at(this) } ^ bytes;
+                let is_there = (from3 >= lowest3) & (differing << 8 == 0);
+                best.len = select(is_there, MIN_MATCH, least);
+                best.dist = select(is_there, pos - this, 0);
             }
-            // Any four bytes are better.
-            loop {
-                if from < lowest || left == 0 {
+            // Any four bytes are better. Whether the chain goes on, and whether it leads to the same bytes, is
+            // hard to guess: of its first two places both are asked together.
+            let mut is_second = false;
+            let this = loop {
+                let is_near = from >= lowest;
+                let this = from.max(lowest) as usize;
+                from = self.chains.link4(this);
+                // SAFETY: `0 <= this <= pos`.
+                if is_near & (unsafe { buf.u32_at(this) } == bytes) {
+                    break this;
+                }
+                left = left.saturating_sub(1);
+                if is_second && (from < lowest || left == 0) {
                     return if best.dist == 0 { Match::default() } else { best };
                 }
-                left -= 1;
-                let this = from as usize;
-                from = self.chains.link4(this);
-                // SAFETY: `0 <= this < pos`.
-                if unsafe { buf.u32_at(this) } == bytes {
-                    // SAFETY: `pos + max_len <= buf.len()`.
-                    let len = unsafe { match_len(buf, this, pos, max_len) };
-                    best = Match { len, dist: pos - this };
-                    if len >= nice_len {
-                        return best;
-                    }
-                    break;
-                }
+                is_second = true;
+            };
+            // SAFETY: `pos + max_len <= buf.len()`.
+            let len = unsafe { match_len(buf, this, pos, max_len) };
+            best = Match { len, dist: pos - this };
+            if len >= nice_len {
+                return best;
             }
         }
         'longer: loop {
@@ -306,7 +320,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
                 let this = from as usize;
                 from = self.chains.link4(this + ahead) - ahead as isize;
                 // SAFETY: `0 <= this < pos`.
-                if unsafe { buf.u32_at(this + tail_ahead) == tail && buf.u32_at(this) == bytes } {
+                if unsafe { (buf.u32_at(this + tail_ahead) == tail) & (buf.u32_at(this) == bytes) } {
                     // SAFETY: `pos + max_len <= buf.len()`.
                     let len = unsafe { match_len(buf, this, pos, max_len) };
                     if len > best.len {
