@@ -21,8 +21,8 @@
 //! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
 //! name only. If not, the stream goes on in order for a stretch.
 //!
-//! Memory: `2 * threads + 2` pieces are in work at most, each with at most 12 bytes of commands for a
-//! byte of [`MAX_PIECE_LEN`]: 36 MiB with two threads, 9 MiB where blocks are as short as usual.
+//! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
+//! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 7.5 MiB where blocks are as short as usual.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -262,8 +262,8 @@ fn scout_two(bytes: &[u8], pieces: Pieces, piece: usize) -> [Option<Found>; 2] {
         let from = if from <= pieces.begin { Some(pieces.begin) } else { find(bytes, from, to) };
         from.map(|from| Span { from, to, limit: pieces.start(piece + 2) })
     };
-    // Literals of 8 bits and more, two to a command, and the block that ends in the next piece.
-    let take_scout = || take_scout(pieces.len * 3 / 2);
+    // Literals of 4 bits and matches of 8, and more for the block that ends in the next piece.
+    let take_scout = || take_scout(pieces.len);
     match [span(piece), span(piece + 1)] {
         [Some(first), Some(second)] => {
             let (mut one, mut two) = (take_scout(), take_scout());
