@@ -241,6 +241,11 @@ impl Scout {
         scout
     }
 
+    /// Begins to read the blocks of `bytes` in `span` beside something else. There must be room for commands.
+    pub fn begin<'s, 'b>(&'s mut self, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+        Walk::new(self, bytes, span)
+    }
+
     /// Reads the blocks of `bytes` in `span`. There must be room for commands.
     pub fn run(&mut self, bytes: &[u8], span: Span) -> Reached {
         Walk::new(self, bytes, span).finish()
@@ -270,7 +275,8 @@ impl Scout {
 }
 
 /// A scout on its way through a piece.
-struct Walk<'s, 'b> {
+#[derive(Debug)]
+pub struct Walk<'s, 'b> {
     scout: &'s mut Scout,
     bits: Bits<'b>,
     span: Span,
@@ -290,7 +296,8 @@ impl<'s, 'b> Walk<'s, 'b> {
         Walk { scout, bits, span, start, mark, is_final: false, in_symbols: false, reached: None }
     }
 
-    fn finish(mut self) -> Reached {
+    /// Goes on to the end of the span.
+    pub fn finish(mut self) -> Reached {
         while self.reach_symbols() {
             let mut next = Next::Symbol;
             if let Some(machine) = self.scout.commands.machine {
@@ -304,14 +311,20 @@ impl<'s, 'b> Walk<'s, 'b> {
         self.reached.expect("the walk has ended")
     }
 
-    fn lane(&mut self) -> Lane<'_, 'b, '_> {
+    /// Goes on to the end of the block.
+    pub fn finish_block(mut self) -> Reached {
+        (self.span.to, self.span.limit) = (self.span.from, self.span.from);
+        self.finish()
+    }
+
+    pub(super) fn lane(&mut self) -> Lane<'_, 'b, '_> {
         let Commands { list, len, literals, literals_len, .. } = &mut self.scout.commands;
         let (tables, bits) = (&self.scout.tables, &mut self.bits);
         Lane { tables, bits, list, at: len, literals, literals_at: literals_len }
     }
 
     /// Reads on to the next symbols; false if the walk has ended.
-    fn reach_symbols(&mut self) -> bool {
+    pub(super) fn reach_symbols(&mut self) -> bool {
         while self.reached.is_none() && !self.in_symbols {
             self.bits.refill();
             if self.is_final {
@@ -381,7 +394,7 @@ impl<'s, 'b> Walk<'s, 'b> {
     }
 
     /// Reads what is next in a block.
-    fn symbol(&mut self, next: Next) {
+    pub(super) fn symbol(&mut self, next: Next) {
         let Scout { tables, commands, .. } = &mut *self.scout;
         match commands.has_room().then(|| read_symbol(tables, next, &mut self.bits, commands)).flatten() {
             Some(is_inside) => self.in_symbols = is_inside,

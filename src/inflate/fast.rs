@@ -66,13 +66,13 @@ mod no_loop {
 pub(super) use no_loop::{run, run_two};
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     use super::super::lane::{self, Cursor, begin, one_lane, room, two_lanes};
     use super::super::table::MIN_LENGTH_ENTRY;
     use super::{Lane, MAX_WRITE, Machine, Next, Out};
 
     /// Needs `is_worthwhile`.
-    fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u8> {
+    pub(in super::super) fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u8> {
         let Out { buf, pos, floor } = &mut *lane.out;
         let cursor = Cursor::new(lane.tables, lane.bits, buf, *pos, MAX_WRITE);
         // The dist entry of what is no match: takes no bits, stays behind the floor, and is far enough from
@@ -83,7 +83,7 @@ mod x86 {
         Cursor { value, place, ..cursor }
     }
 
-    fn give_back(cursor: &Cursor<u8>, lane: Lane<'_, '_, '_>) {
+    pub(in super::super) fn give_back(cursor: &Cursor<u8>, lane: Lane<'_, '_, '_>) {
         cursor.give_back(lane.bits);
         lane.out.pos = cursor.out_next as usize - lane.out.buf.as_ptr() as usize;
     }
@@ -91,12 +91,12 @@ mod x86 {
     /// Matches that overlap themselves by less than 16 bytes: how to make 16 bytes of the first
     /// `dist`, and how many of those are whole repetitions.
     #[repr(C, align(64))]
-    struct Patterns {
+    pub(in super::super) struct Patterns {
         shuffle: [[u8; 16]; 16],
         step: [u8; 16],
     }
 
-    static PATTERNS: Patterns = {
+    pub(in super::super) static PATTERNS: Patterns = {
         let mut patterns = Patterns { shuffle: [[0; 16]; 16], step: [16; 16] };
         let mut dist = 1;
         while dist < 16 {
@@ -174,6 +174,9 @@ mod x86 {
             )
         };
     }
+    pub(in super::super) use {
+        end as end_of_bytes, literals as literal_bytes, out_of_the_way as out_of_the_way_of_bytes,
+    };
     // The loops without and with a second look at literals.
     macro_rules! run_lanes {
         ($lanes:ident, $cursors:expr, $has_many_literals:expr) => {

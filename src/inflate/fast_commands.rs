@@ -16,6 +16,7 @@
 use super::bits::Bits;
 use super::careful::Out;
 use super::commands::Progressed;
+use super::fast;
 use super::lane::{MAX_READ, Machine, Next};
 use super::table::Tables;
 
@@ -52,11 +53,20 @@ impl Lane<'_, '_, '_> {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{execute, scout, scout_two};
+pub(super) use x86::{decode_and_scout, execute, scout, scout_two};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod no_loop {
-    use super::{Lane, Machine, Next, Out, Progressed};
+    use super::{Lane, Machine, Next, Out, Progressed, fast};
+
+    /// Without a machine there is no call.
+    pub(in super::super) fn decode_and_scout(
+        _: Machine,
+        _: fast::Lane<'_, '_, '_>,
+        _: Lane<'_, '_, '_>,
+    ) -> (usize, Next) {
+        (0, Next::Symbol)
+    }
 
     /// Without a machine there is no call.
     pub(in super::super) fn scout(_: Machine, _: Lane<'_, '_, '_>) -> Next {
@@ -72,13 +82,16 @@ mod no_loop {
     pub(in super::super) fn execute(_: Machine, _: &[u64], _: &[u8], _: &mut Progressed, _: &mut Out<'_>) {}
 }
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use no_loop::{execute, scout, scout_two};
+pub(super) use no_loop::{decode_and_scout, execute, scout, scout_two};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_storeu_si256};
 
-    use super::super::lane::{self, Cursor, begin, one_lane, two_lanes};
+    use super::super::fast::x86::{
+        self as bytes, PATTERNS, end_of_bytes, literal_bytes, out_of_the_way_of_bytes,
+    };
+    use super::super::lane::{self, Cursor, begin, one_lane, room, two_kinds, two_lanes};
     use super::super::table::MIN_LENGTH_ENTRY;
     use super::*;
 
@@ -97,7 +110,7 @@ mod x86 {
         Cursor { in_last, out_next, value, ..cursor }
     }
 
-    fn give_back(cursor: &Cursor<u64>, lane: Lane<'_, '_, '_>) {
+    fn give_back<T>(cursor: &Cursor<T>, lane: Lane<'_, '_, '_>) {
         cursor.give_back(lane.bits);
         *lane.at = cursor.out_next as usize - lane.list.as_ptr() as usize / 8;
         *lane.literals_at = cursor.value as usize - lane.literals.as_ptr() as usize;
@@ -202,6 +215,39 @@ mod x86 {
         for (cursor, lane) in both.iter().zip(lanes) {
             give_back(cursor, lane);
         }
+        (index, next)
+    }
+
+    /// Decodes a stream and scouts another one in turns; says in which there is something to do.
+    pub(in super::super) fn decode_and_scout(
+        _: Machine,
+        mut decoded: fast::Lane<'_, '_, '_>,
+        mut scouted: Lane<'_, '_, '_>,
+    ) -> (usize, Next) {
+        let mut both = [bytes::cursor(&mut decoded), cursor(&mut scouted).of_bytes()];
+        let cursors = both.as_mut_ptr();
+        // SAFETY: as for one stream, and for one of `fast`.
+        let exit = unsafe {
+            if decoded.tables.has_many_literals && scouted.tables.has_many_literals {
+                two_kinds!(
+                    cursors,
+                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, none = sym NO_MATCH, },
+                    [room begin literal_bytes end_of_bytes | out_of_the_way_of_bytes],
+                    [begin place literals end | out_of_the_way]
+                )
+            } else {
+                two_kinds!(
+                    cursors,
+                    { patterns = sym PATTERNS, none = sym NO_MATCH, },
+                    [room begin end_of_bytes | out_of_the_way_of_bytes],
+                    [begin place end | out_of_the_way]
+                )
+            }
+        };
+        let index = lane::lane_of(exit);
+        let next = both[index].next(exit);
+        bytes::give_back(&both[0], decoded);
+        give_back(&both[1], scouted);
         (index, next)
     }
 

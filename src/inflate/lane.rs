@@ -92,6 +92,13 @@ impl<T> Cursor<T> {
         }
     }
 
+    /// The same, whatever it writes.
+    pub(super) fn of_bytes(self) -> Cursor<u8> {
+        let Cursor { bit_buf, bit_count, in_next, in_last, value, place, tables, len, .. } = self;
+        let (out_next, out_last) = (self.out_next.cast(), self.out_last.cast());
+        Cursor { bit_buf, bit_count, in_next, out_next, in_last, out_last, value, place, tables, len }
+    }
+
     /// Gives back the bits.
     pub(super) fn give_back(&self, bits: &mut Bits<'_>) {
         bits.buf = self.bit_buf;
@@ -270,6 +277,17 @@ mod code {
     // The same with two lanes in turns.
     macro_rules! two_lanes {
         ($cursors:expr, $operands:tt, $($part:ident)+, $out_of_the_way:ident) => {
+            $crate::inflate::lane::two_kinds!(
+                $cursors, $operands, [$($part)+ | $out_of_the_way], [$($part)+ | $out_of_the_way]
+            )
+        };
+    }
+    // The same with a turn of its own for each lane.
+    macro_rules! two_kinds {
+        (
+            $cursors:expr, $operands:tt,
+            [$($first:ident)+ | $first_out_of_the_way:ident], [$($second:ident)+ | $second_out_of_the_way:ident]
+        ) => {
             $crate::inflate::lane::looped!(
                 $cursors,
                 $operands,
@@ -278,11 +296,11 @@ mod code {
                 "sub rdi, {cursor}",
                 $crate::inflate::lane::load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
                 ".p2align 5\n 29:\n",
-                $($crate::inflate::lane::with_first_registers!($part),)+
-                $($crate::inflate::lane::with_second_registers!($part),)+
+                $($crate::inflate::lane::with_first_registers!($first),)+
+                $($crate::inflate::lane::with_second_registers!($second),)+
                 "jmp 29b\n",
-                $crate::inflate::lane::with_first_registers!($out_of_the_way),
-                $crate::inflate::lane::with_second_registers!($out_of_the_way),
+                $crate::inflate::lane::with_first_registers!($first_out_of_the_way),
+                $crate::inflate::lane::with_second_registers!($second_out_of_the_way),
                 "2: mov rdx, [rsp + 16]\n mov rsi, [rsp + 48]\n add rsp, 64\n pop rdi\n",
                 $crate::inflate::lane::save!("r8", "r9", "r10", "r11", "rdx"),
                 "add rdi, {cursor}",
@@ -292,7 +310,7 @@ mod code {
     }
     pub(in super::super) use {
         begin, distance, exits, load, look_up_dist, looped, one_lane, rare_length, refill, room, save,
-        take_literals, two_lanes, with_first_registers, with_second_registers,
+        take_literals, two_kinds, two_lanes, with_first_registers, with_second_registers,
     };
 }
 #[cfg(target_arch = "x86_64")]
