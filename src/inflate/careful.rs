@@ -16,7 +16,9 @@
 
 use super::WINDOW_LEN;
 use super::bits::Bits;
+use super::commands::Walk;
 use super::fast::{self, Lane};
+use super::fast_commands;
 use super::header::{self, Header};
 use super::lane::{Machine, Next};
 use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, MIN_LENGTH_ENTRY, RARE, Tables};
@@ -423,6 +425,37 @@ pub fn decode_two(works: [Work<'_>; 2]) -> [Step; 2] {
         first.decoder.end_step(first_bits, &first_out, stops[0]),
         second.decoder.end_step(second_bits, &second_out, stops[1]),
     ]
+}
+
+/// As [`Decoder::decode`], with a scout beside it that goes on at the same time, in less time than one after the
+/// other.
+///
+/// # Panics
+/// As [`Decoder::decode`].
+pub fn decode_and_scout(work: Work<'_>, walk: &mut Walk<'_, '_>) -> Step {
+    let Work { decoder, input, out, out_pos } = work;
+    let (mut bits, mut out) = decoder.begin_step(input, out, out_pos);
+    let stop = loop {
+        if let Some(machine) = decoder.machine {
+            if let Err(stop) = decoder.run_to_symbols(&mut bits, &mut out) {
+                break decoder.stopped(stop);
+            }
+            if walk.reach_symbols() && walk.lane().is_worthwhile() {
+                let lane = Lane { tables: &decoder.tables, bits: &mut bits, out: &mut out };
+                match fast_commands::decode_and_scout(machine, lane, walk.lane()) {
+                    (0, next) => {
+                        if let Err(stop) = decoder.go_on(next, &mut bits, &mut out) {
+                            break decoder.stopped(stop);
+                        }
+                    }
+                    (_, next) => walk.symbol(next),
+                }
+                continue;
+            }
+        }
+        break decoder.run(&mut bits, &mut out);
+    };
+    decoder.end_step(bits, &out, stop)
 }
 
 /// Whether there is enough input and room for the fast loop.

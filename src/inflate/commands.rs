@@ -5,46 +5,34 @@
 //! Huffman decoding needs no window. So the first step ([`Scout`]) can begin at any block, on any
 //! thread; the second ([`Commands::execute`]) is little more than copying.
 //!
-//! A command is a `u64`: up to two literals, then perhaps a match.
+//! Literals are in a row; a command is a `u64` that is a match and all literals before it:
 //!
 //! | bits | |
 //! |---|---|
-//! | 8–23 | literals, first one lowest |
-//! | 24–25 | number of literals, 0 to 2 |
-//! | 32–47 | distance, or 64 where there is no match |
-//! | 48–63 | length, 3 to 258; 0: no match |
+//! | 0–31 | where the literals before it end: the lower half of the address |
+//! | 32–47 | distance |
+//! | 48–63 | length, 3 to 258 |
 //!
-//! The lower half is a litlen entry ([`super::table`]); the rest of it means nothing. A length without a
-//! distance stands for the next stored block.
+//! A length without a distance stands for the next stored block. Behind the last command there may be literals.
 
 use std::ops::Range;
 
 use super::bits::Bits;
 use super::careful::{Out, next_dist, next_symbol};
-use super::fast_commands::{self, Lane};
+use super::fast_commands::{self, Lane, MARGIN};
 use super::header::{Header, Progress};
 use super::lane::{Machine, Next};
 use super::table::{LITLEN_ENTRIES, Litlen, RARE, Tables};
 use super::{MAX_MATCH_LEN, WINDOW_LEN};
 
-/// A distance that takes part in no match, but is looked at.
-pub(super) const NONE: u32 = 64;
 /// What [`Commands::execute`] may write behind the end of a match.
 pub const SLACK: usize = 512;
 
-/// The next stored block.
-const STORED: u64 = 1 << 48;
+/// The upper half of the command for the next stored block.
+const STORED: u64 = 1 << 16;
 
-/// What is read at a time gives at most so many commands.
-const MAX_COMMANDS: usize = 2;
-
-fn literals(entry: u32) -> u64 {
-    u64::from(entry & 0x03ff_ff00) | u64::from(NONE) << 32
-}
-
-fn a_match(len: usize, dist: usize) -> u64 {
-    (len as u64) << 48 | (dist as u64) << 32
-}
+/// What is read at a time gives at most so many literals.
+const MAX_LITERALS: usize = 2;
 
 /// What a piece of a stream amounts to, whatever is before it.
 #[derive(Debug)]
@@ -52,6 +40,9 @@ pub struct Commands {
     /// Room for commands, of which the first `len` are some.
     list: Vec<u64>,
     len: usize,
+    /// The same for literals.
+    literals: Vec<u8>,
+    literals_len: usize,
     /// Ranges of the input that hold stored bytes.
     stored: Vec<Range<usize>>,
     machine: Option<Machine>,
@@ -59,14 +50,22 @@ pub struct Commands {
 
 impl Default for Commands {
     fn default() -> Commands {
-        Commands { list: Vec::new(), len: 0, stored: Vec::new(), machine: Machine::detect() }
+        Commands {
+            list: Vec::new(),
+            len: 0,
+            literals: Vec::new(),
+            literals_len: 0,
+            stored: Vec::new(),
+            machine: Machine::detect(),
+        }
     }
 }
 
 /// How far the commands of a list have been executed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progressed {
-    command: usize,
+    pub(super) command: usize,
+    pub(super) literals: usize,
     /// Stored blocks that have been copied, and bytes of the one after them.
     stored_blocks: usize,
     stored_bytes: usize,
@@ -84,22 +83,46 @@ pub enum Executed {
 }
 
 impl Commands {
-    /// Forgets all commands and sees to room for `room` of them.
+    /// Forgets all commands and sees to room for `room` of them and twice as many literals.
     pub fn clear(&mut self, room: usize) {
-        self.len = 0;
-        self.stored.clear();
+        self.truncate(Mark::default());
         if self.list.len() < room {
-            self.list = vec![0; room];
+            self.list = vec![0; room + MARGIN];
+            self.literals = vec![0; 2 * room + MARGIN];
         }
     }
 
-    fn truncate(&mut self, (len, stored): (usize, usize)) {
-        self.len = len;
-        self.stored.truncate(stored);
+    fn truncate(&mut self, mark: Mark) {
+        (self.len, self.literals_len) = (mark.len, mark.literals_len);
+        self.stored.truncate(mark.stored);
     }
 
-    fn mark(&self) -> (usize, usize) {
-        (self.len, self.stored.len())
+    fn mark(&self) -> Mark {
+        Mark { len: self.len, literals_len: self.literals_len, stored: self.stored.len() }
+    }
+
+    /// Appends a command, for which there is room.
+    fn push(&mut self, upper: u64) {
+        self.list[self.len] = upper << 32 | u64::from(self.address_of(self.literals_len));
+        self.len += 1;
+    }
+
+    /// The lower half of the address of a literal.
+    fn address_of(&self, literal: usize) -> u32 {
+        (self.literals.as_ptr() as usize + literal) as u32
+    }
+
+    /// Appends the literals of a litlen entry, for which there is room.
+    fn push_literals(&mut self, entry: u32) {
+        let both = ((entry >> 8) as u16).to_le_bytes();
+        self.literals[self.literals_len..self.literals_len + 2].copy_from_slice(&both);
+        self.literals_len += (entry >> 24 & 3) as usize;
+    }
+
+    /// Whether there is room for whatever is read at a time.
+    fn has_room(&self) -> bool {
+        self.len + MARGIN <= self.list.len()
+            && self.literals_len + MAX_LITERALS + MARGIN <= self.literals.len()
     }
 
     /// Goes on with the commands behind `done`, to `out` from `out_pos` on. The bytes from `floor`
@@ -121,13 +144,24 @@ impl Commands {
         let mut out = Out { buf: out, pos: out_pos, floor };
         loop {
             if let Some(machine) = self.machine {
-                done.command = fast_commands::execute(machine, list, done.command, &mut out);
+                fast_commands::execute(machine, list, &self.literals, done, &mut out);
             }
-            let Some(command) = list.get(done.command) else { return (out.pos, Executed::All) };
+            let command = list.get(done.command);
+            let literals_end = command.map_or(self.literals_len, |command| {
+                (*command as u32).wrapping_sub(self.address_of(0)) as usize
+            });
+            let literals = &self.literals[done.literals..literals_end];
+            if command.is_none() && literals.is_empty() {
+                return (out.pos, Executed::All);
+            }
+            let len = literals.len().min(limit.saturating_sub(out.pos));
+            out.push(&literals[..len]);
+            done.literals += len;
             if out.pos >= limit {
                 return (out.pos, Executed::NeedsRoom);
             }
-            if *command == STORED {
+            let Some(upper) = command.map(|command| command >> 32) else { continue };
+            if upper == STORED {
                 let bytes = &input[self.stored[done.stored_blocks].clone()][done.stored_bytes..];
                 let len = bytes.len().min(limit - out.pos);
                 out.push(&bytes[..len]);
@@ -137,18 +171,23 @@ impl Commands {
                 }
                 (done.stored_blocks, done.stored_bytes) = (done.stored_blocks + 1, 0);
             } else {
-                out.push_literals(*command as u32);
-                let (len, dist) = ((command >> 48) as usize, (command >> 32 & 0xffff) as usize);
-                if len > 0 {
-                    if dist > out.pos - out.floor {
-                        return (out.pos, Executed::Violated);
-                    }
-                    out.copy(len, dist);
+                let (len, dist) = ((upper >> 16) as usize, (upper & 0xffff) as usize);
+                if dist > out.pos - out.floor {
+                    return (out.pos, Executed::Violated);
                 }
+                out.copy(len, dist);
             }
             done.command += 1;
         }
     }
+}
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    len: usize,
+    literals_len: usize,
+    stored: usize,
 }
 
 /// Where a [`Scout`] has stopped.
@@ -202,6 +241,11 @@ impl Scout {
         scout
     }
 
+    /// Begins to read the blocks of `bytes` in `span` beside something else. There must be room for commands.
+    pub fn begin<'s, 'b>(&'s mut self, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+        Walk::new(self, bytes, span)
+    }
+
     /// Reads the blocks of `bytes` in `span`. There must be room for commands.
     pub fn run(&mut self, bytes: &[u8], span: Span) -> Reached {
         Walk::new(self, bytes, span).finish()
@@ -231,13 +275,14 @@ impl Scout {
 }
 
 /// A scout on its way through a piece.
-struct Walk<'s, 'b> {
+#[derive(Debug)]
+pub struct Walk<'s, 'b> {
     scout: &'s mut Scout,
     bits: Bits<'b>,
     span: Span,
     /// Where the block begins, and what there was before it.
     start: u64,
-    mark: (usize, usize),
+    mark: Mark,
     is_final: bool,
     /// Whether symbols come next, rather than a block.
     in_symbols: bool,
@@ -251,7 +296,8 @@ impl<'s, 'b> Walk<'s, 'b> {
         Walk { scout, bits, span, start, mark, is_final: false, in_symbols: false, reached: None }
     }
 
-    fn finish(mut self) -> Reached {
+    /// Goes on to the end of the span.
+    pub fn finish(mut self) -> Reached {
         while self.reach_symbols() {
             let mut next = Next::Symbol;
             if let Some(machine) = self.scout.commands.machine {
@@ -265,13 +311,20 @@ impl<'s, 'b> Walk<'s, 'b> {
         self.reached.expect("the walk has ended")
     }
 
-    fn lane(&mut self) -> Lane<'_, 'b, '_> {
-        let Commands { list, len, .. } = &mut self.scout.commands;
-        Lane { tables: &self.scout.tables, bits: &mut self.bits, list, at: len }
+    /// Goes on to the end of the block.
+    pub fn finish_block(mut self) -> Reached {
+        (self.span.to, self.span.limit) = (self.span.from, self.span.from);
+        self.finish()
+    }
+
+    pub(super) fn lane(&mut self) -> Lane<'_, 'b, '_> {
+        let Commands { list, len, literals, literals_len, .. } = &mut self.scout.commands;
+        let (tables, bits) = (&self.scout.tables, &mut self.bits);
+        Lane { tables, bits, list, at: len, literals, literals_at: literals_len }
     }
 
     /// Reads on to the next symbols; false if the walk has ended.
-    fn reach_symbols(&mut self) -> bool {
+    pub(super) fn reach_symbols(&mut self) -> bool {
         while self.reached.is_none() && !self.in_symbols {
             self.bits.refill();
             if self.is_final {
@@ -309,7 +362,7 @@ impl<'s, 'b> Walk<'s, 'b> {
                 bits.align();
                 let lens = bits.take(32)?;
                 let len = (lens & 0xffff) as usize;
-                if len as u32 != !lens >> 16 || commands.len == commands.list.len() {
+                if len as u32 != !lens >> 16 || !commands.has_room() {
                     return None;
                 }
                 bits.give_back();
@@ -317,8 +370,7 @@ impl<'s, 'b> Walk<'s, 'b> {
                 if bits.take_bytes(len).len() < len {
                     return None;
                 }
-                commands.list[commands.len] = STORED;
-                commands.len += 1;
+                commands.push(STORED);
                 commands.stored.push(from..from + len);
                 return Some(());
             }
@@ -342,10 +394,9 @@ impl<'s, 'b> Walk<'s, 'b> {
     }
 
     /// Reads what is next in a block.
-    fn symbol(&mut self, next: Next) {
-        let Commands { list, len: at, .. } = &mut self.scout.commands;
-        let has_room = *at + MAX_COMMANDS <= list.len();
-        match has_room.then(|| read_symbol(&self.scout.tables, next, &mut self.bits, list, at)).flatten() {
+    pub(super) fn symbol(&mut self, next: Next) {
+        let Scout { tables, commands, .. } = &mut *self.scout;
+        match commands.has_room().then(|| read_symbol(tables, next, &mut self.bits, commands)).flatten() {
             Some(is_inside) => self.in_symbols = is_inside,
             None => self.give_up(),
         }
@@ -353,36 +404,16 @@ impl<'s, 'b> Walk<'s, 'b> {
 }
 
 /// Reads what is next; `false` if that was the end of the block.
-fn read_symbol(
-    tables: &Tables,
-    next: Next,
-    bits: &mut Bits<'_>,
-    list: &mut [u64],
-    at: &mut usize,
-) -> Option<bool> {
-    let mut push = |command: u64| {
-        list[*at] = command;
-        *at += 1;
-    };
+fn read_symbol(tables: &Tables, next: Next, bits: &mut Bits<'_>, commands: &mut Commands) -> Option<bool> {
     let len = match next {
-        Next::Dist(len) => {
-            // The literals before the length are there already.
-            let entry = list[*at] as u32;
-            if entry < RARE && entry >> 24 & 3 > 0 {
-                list[*at] = literals(entry);
-                *at += 1;
-            }
-            len
-        }
+        Next::Dist(len) => len,
         Next::Symbol => {
             bits.refill();
             let entry = tables.litlen[bits.peek() as usize % LITLEN_ENTRIES];
             let used = entry & 0xff;
             if entry < RARE && used <= bits.count() {
                 bits.consume(used);
-                if entry >> 24 & 3 > 0 {
-                    push(literals(entry));
-                }
+                commands.push_literals(entry);
                 match entry >> 26 {
                     0 => return Some(true),
                     len => len as usize,
@@ -391,7 +422,7 @@ fn read_symbol(
                 match next_symbol(tables, bits.peek(), bits.count()).ok()? {
                     (Litlen::Literal(literal), used) => {
                         bits.consume(used);
-                        push(literals(1 << 24 | u32::from(literal) << 8));
+                        commands.push_literals(1 << 24 | u32::from(literal) << 8);
                         return Some(true);
                     }
                     (Litlen::EndOfBlock, used) => {
@@ -412,8 +443,7 @@ fn read_symbol(
         return None;
     }
     bits.consume(used);
-    list[*at] = a_match(len, dist);
-    *at += 1;
+    commands.push((len << 16 | dist) as u64);
     Some(true)
 }
 

@@ -66,33 +66,37 @@ mod no_loop {
 pub(super) use no_loop::{run, run_two};
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::super::lane::{self, Cursor, begin, one_lane, two_lanes};
+pub(super) mod x86 {
+    use super::super::lane::{self, Cursor, begin, one_lane, room, two_lanes};
     use super::super::table::MIN_LENGTH_ENTRY;
     use super::{Lane, MAX_WRITE, Machine, Next, Out};
 
     /// Needs `is_worthwhile`.
-    fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u8> {
+    pub(in super::super) fn cursor(lane: &mut Lane<'_, '_, '_>) -> Cursor<u8> {
         let Out { buf, pos, floor } = &mut *lane.out;
         let cursor = Cursor::new(lane.tables, lane.bits, buf, *pos, MAX_WRITE);
-        // Far enough from what is being written to be read without waiting for it.
-        let none = if *pos - *floor >= 64 { 64 << 16 } else { 0 };
-        Cursor { floor: cursor.floor.wrapping_add(*floor), none, ..cursor }
+        // The dist entry of what is no match: takes no bits, stays behind the floor, and is far enough from
+        // what is being written to be read without waiting for it.
+        let value = if *pos - *floor >= 64 { 64 << 16 } else { 0 };
+        // Nothing before this is known.
+        let place = cursor.place.wrapping_add(*floor);
+        Cursor { value, place, ..cursor }
     }
 
-    fn give_back(cursor: &Cursor<u8>, lane: Lane<'_, '_, '_>) {
-        lane.out.pos = cursor.give_back(lane.bits, lane.out.buf);
+    pub(in super::super) fn give_back(cursor: &Cursor<u8>, lane: Lane<'_, '_, '_>) {
+        cursor.give_back(lane.bits);
+        lane.out.pos = cursor.out_next as usize - lane.out.buf.as_ptr() as usize;
     }
 
     /// Matches that overlap themselves by less than 16 bytes: how to make 16 bytes of the first
     /// `dist`, and how many of those are whole repetitions.
     #[repr(C, align(64))]
-    struct Patterns {
+    pub(in super::super) struct Patterns {
         shuffle: [[u8; 16]; 16],
         step: [u8; 16],
     }
 
-    static PATTERNS: Patterns = {
+    pub(in super::super) static PATTERNS: Patterns = {
         let mut patterns = Patterns { shuffle: [[0; 16]; 16], step: [16; 16] };
         let mut dist = 1;
         while dist < 16 {
@@ -112,9 +116,7 @@ mod x86 {
     macro_rules! literals {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
-                "xor edx, edx\n cmp ecx, {length}\n cmovb edx, ecx\n",
-                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
-                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
+                lane::take_literals!($t, $b, $bd, $nb),
                 "rorx eax, edx, 8\n mov [", $out, "], eax\n shr edx, 24\n add ", $out, ", rdx\n",
             )
         };
@@ -172,6 +174,9 @@ mod x86 {
             )
         };
     }
+    pub(in super::super) use {
+        end as end_of_bytes, literals as literal_bytes, out_of_the_way as out_of_the_way_of_bytes,
+    };
     // The loops without and with a second look at literals.
     macro_rules! run_lanes {
         ($lanes:ident, $cursors:expr, $has_many_literals:expr) => {
@@ -179,11 +184,11 @@ mod x86 {
                 $lanes!(
                     $cursors,
                     { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, },
-                    begin literals end,
+                    room begin literals end,
                     out_of_the_way
                 )
             } else {
-                $lanes!($cursors, { patterns = sym PATTERNS, }, begin end, out_of_the_way)
+                $lanes!($cursors, { patterns = sym PATTERNS, }, room begin end, out_of_the_way)
             }
         };
     }

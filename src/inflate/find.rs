@@ -6,6 +6,7 @@
 //! A place is taken for a start if its header is one that encoders write:
 //!
 //! - no more than 286 and 30 symbols, as zlib wants it;
+//! - 12 precode lengths or more: with fewer there is no codeword of 4 bits or less in either code;
 //! - precode and litlen code complete, with a codeword for the end of the block;
 //! - a dist code that is complete, or has one codeword of one bit (RFC 1951 §3.2.7 allows it, some
 //!   encoders do it), or has none while the litlen code has none for lengths either (blocks without
@@ -16,22 +17,24 @@
 //! the same place.
 //!
 //! Nearly all places are no starts, so they are turned away in order of price: block type and
-//! numbers of symbols for 48 places at once, the precode's lengths by five look-ups, and only then
-//! the header is read.
+//! numbers of symbols and lengths for 48 places at once, the precode's lengths by five look-ups, and only
+//! then the header is read.
 
 use super::bits::Bits;
 use super::header::{END_OF_BLOCK, Header, Progress};
 use super::table::{count, kraft_sum};
 
-/// Places that one look at a word decides about.
+/// Places that one look at a word decides about: whole bytes, with all that is looked at behind each.
 const PLACES: u32 = 48;
+/// Words whose places are listed before one of them is looked at more closely.
+const WORDS: usize = 16;
+const WINDOW_LEN: usize = 128 + 8;
 /// As many lengths, fewer than those of a litlen code, give most wrong headers away.
 const FEW_LENS: usize = 32;
 /// One place in so many may have a header that has to be read: in what encoders write it is one in
 /// 2,200, so whoever made more of them wants to waste our time.
 const PLACES_PER_HEADER: u64 = 256;
-/// By four precode lengths of 3 bits: how much of all strings of 7 bits their codewords take up;
-/// 255 if it is more than that.
+/// By four precode lengths of 3 bits: how much of all strings of 7 bits their codewords take up, or 255.
 static PRECODE_SUMS: [u8; 1 << 12] = precode_sums();
 
 const fn precode_sums() -> [u8; 1 << 12] {
@@ -57,62 +60,81 @@ pub fn find(bytes: &[u8], from: u64, to: u64) -> Option<u64> {
     let to = to.min(8 * bytes.len() as u64);
     let mut header = Header::new();
     let mut headers_left = 64 + to.saturating_sub(from) / PLACES_PER_HEADER;
-    let mut base = from & !7;
-    while base < to {
-        let word = word_at(bytes, base / 8);
-        // The lowest bits of a block: not the last one, of type 2.
-        let starts = !word & !(word >> 1) & word >> 2;
-        // The upper four bits of the numbers of symbols: not all set.
-        let too_many_litlens = word >> 4 & word >> 5 & word >> 6 & word >> 7;
-        let too_many_dists = word >> 9 & word >> 10 & word >> 11 & word >> 12;
-        let mut places = starts & !too_many_litlens & !too_many_dists & ((1 << PLACES) - 1);
-        if base < from {
-            places &= !0 << (from - base);
-        }
-        if to - base < PLACES.into() {
-            places &= (1 << (to - base)) - 1;
-        }
-        while places != 0 {
-            let place = places.trailing_zeros();
-            places &= places - 1;
-            let pos = base + u64::from(place);
-            let precode_count = 4 + (word >> (place + 13) & 15) as u32;
-            if has_precode(bytes, pos, precode_count) {
+    let mut places = [0; 256];
+    for base in (from & !7..to).step_by(WORDS * PLACES as usize) {
+        let rest = &bytes[(base / 8) as usize..];
+        let mut last = [0; WINDOW_LEN];
+        let window = rest.first_chunk().unwrap_or_else(|| {
+            last[..rest.len()].copy_from_slice(rest);
+            &last
+        });
+        for place in list(window, &mut places) {
+            let pos = base + u64::from(*place);
+            if has_precode(window, *place) && (from..to).contains(&pos) {
                 if has_header(bytes, pos, &mut header) {
                     return Some(pos);
                 }
                 headers_left = headers_left.checked_sub(1)?;
             }
         }
-        base += u64::from(PLACES);
     }
     None
 }
 
-/// Eight bytes from `byte` on, with zeros behind the end.
+/// What is looked at at a time, and what a header there needs behind it; longer by a word than a power of two,
+/// so that it takes no branch to stay inside.
+type Window = [u8; WINDOW_LEN];
+
+/// 64 bits from `byte` on.
 #[inline(always)]
-fn word_at(bytes: &[u8], byte: u64) -> u64 {
-    let at = byte as usize;
-    match bytes.get(at..at + 8) {
-        Some(word) => u64::from_le_bytes(word.try_into().expect("8 bytes")),
-        None => last_word(bytes, at),
+fn word_at(window: &Window, byte: usize) -> u64 {
+    let word = &window[byte % (WINDOW_LEN - 8)..][..8];
+    u64::from_le_bytes(word.try_into().expect("8 bytes"))
+}
+
+/// Lists the places in the first words of `window` that may be starts by the header's fields of fixed length.
+/// Nobody could tell how many there are in a word, so that there is a branch for the fifth and those after it only.
+#[inline(always)]
+fn list<'p>(window: &Window, places: &'p mut [u16; 256]) -> &'p [u16] {
+    let mut len = 0;
+    for word in 0..WORDS {
+        let first = word as u32 * PLACES;
+        let mut starts = starts(word_at(window, first as usize / 8));
+        let mut add_first = || {
+            places[len % 256] = (first + starts.trailing_zeros()) as u16;
+            len += usize::from(starts != 0);
+            starts &= starts.wrapping_sub(1);
+            starts != 0
+        };
+        (0..4).for_each(|_| _ = add_first());
+        while add_first() {}
     }
+    &places[..len]
 }
 
-#[cold]
-fn last_word(bytes: &[u8], at: usize) -> u64 {
-    let left = bytes.get(at..).unwrap_or_default();
-    left.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
-}
-
-/// Whether the precode of a header at `pos` is complete.
+/// The places of a word where the fields of fixed length may be a header's.
 #[inline(always)]
-fn has_precode(bytes: &[u8], pos: u64, precode_count: u32) -> bool {
-    let first = pos + 17;
-    // 57 bits or more: the most there are.
-    let lens = word_at(bytes, first / 8) >> (first % 8) & ((1 << (3 * precode_count)) - 1);
-    let sum = |at: u32| u32::from(PRECODE_SUMS[(lens >> at) as usize % PRECODE_SUMS.len()]);
-    sum(0) + sum(12) + sum(24) + sum(36) + sum(48) == 128
+fn starts(word: u64) -> u64 {
+    // The lowest bits of a block: not the last one, of type 2.
+    let starts = !word & !(word >> 1) & word >> 2;
+    // The upper four bits of the numbers of symbols: not all set.
+    let two = word & word >> 1;
+    let four = two & two >> 2;
+    let too_many_litlens = four >> 4;
+    let too_many_dists = four >> 9;
+    let many_precode_lens = word >> 16;
+    starts & !too_many_litlens & !too_many_dists & many_precode_lens & ((1 << PLACES) - 1)
+}
+
+/// Whether the precode of a header at bit `place` seems to be complete.
+#[inline(always)]
+fn has_precode(window: &Window, place: u16) -> bool {
+    let bits_at = |place: usize| word_at(window, place / 8) >> (place % 8);
+    let precode_count = 4 + bits_at(usize::from(place) + 13) % 16;
+    // At the upper end: 57 bits or more are there, the most that are needed.
+    let lens = bits_at(usize::from(place) + 17) << (64 - 3 * precode_count);
+    let sum = |at: u32| PRECODE_SUMS[(lens >> at) as usize % PRECODE_SUMS.len()];
+    [52, 40, 28, 16, 4].into_iter().fold(0u8, |all, at| all.wrapping_add(sum(at))) == 128
 }
 
 #[inline(never)]
@@ -121,7 +143,7 @@ fn has_header(bytes: &[u8], pos: u64, header: &mut Header) -> bool {
     header.reset();
     // Lengths of something else soon are too many short ones.
     let few = header.read_some(&mut bits, FEW_LENS) == Progress::Done
-        && kraft_sum(&count(header.lens())) <= 1 << 15;
+        && header.lens()[..FEW_LENS].iter().map(|len| (1 << 15 >> len) & 0x7fff).sum::<u32>() <= 1 << 15;
     if !few || header.read(&mut bits) != Progress::Done {
         return false;
     }

@@ -4,7 +4,7 @@
 //! A loop has a lane for each stream: six registers, of which `$t` is the tables, `$b` the bit buffer,
 //! `$n` the bit count, `$in` and `$out` the places in input and output. `eax`, `ecx`, `edx`, `esi` and `edi`
 //! are free in a turn. On the stack, from `$s` on: the last places of output and of input where a turn may
-//! begin, the entry of what is no match, the floor. `$i` is the lane's number, with which labels
+//! begin, a value and a place of the loop's own. `$i` is the lane's number, with which labels
 //! end: 3 behind the turn, 4 to 9 out of the way.
 
 use super::bits::Bits;
@@ -56,10 +56,9 @@ pub(super) struct Cursor<T> {
     /// The last places to begin a turn at.
     pub(super) in_last: *const u8,
     pub(super) out_last: *mut T,
-    /// Nothing before this is known.
-    pub(super) floor: *mut T,
-    /// The dist entry of what is no match: takes no bits, and stays behind the floor.
-    pub(super) none: u64,
+    /// Of the loop's own; the value is given back.
+    pub(super) value: u64,
+    pub(super) place: *mut u8,
     pub(super) tables: *const Tables,
     pub(super) len: u64,
 }
@@ -86,19 +85,25 @@ impl<T> Cursor<T> {
             out_next: output.start.wrapping_add(at),
             in_last: input.end.wrapping_sub(MAX_READ),
             out_last: output.end.wrapping_sub(max_write),
-            floor: output.start,
-            none: 0,
+            value: 0,
+            place: output.start.cast(),
             tables,
             len: 0,
         }
     }
 
-    /// Gives back the bits; returns the place in `out`.
-    pub(super) fn give_back(&self, bits: &mut Bits<'_>, out: &[T]) -> usize {
+    /// The same, whatever it writes.
+    pub(super) fn of_bytes(self) -> Cursor<u8> {
+        let Cursor { bit_buf, bit_count, in_next, in_last, value, place, tables, len, .. } = self;
+        let (out_next, out_last) = (self.out_next.cast(), self.out_last.cast());
+        Cursor { bit_buf, bit_count, in_next, out_next, in_last, out_last, value, place, tables, len }
+    }
+
+    /// Gives back the bits.
+    pub(super) fn give_back(&self, bits: &mut Bits<'_>) {
         bits.buf = self.bit_buf;
         bits.count = self.bit_count as u32;
         bits.next = self.in_next as usize - bits.bytes.as_ptr() as usize;
-        (self.out_next as usize - out.as_ptr() as usize) / size_of::<T>()
     }
 
     /// What comes next, by what a loop has returned.
@@ -124,15 +129,32 @@ mod code {
             )
         };
     }
+    // Leaves if there may be too little room.
+    #[rustfmt::skip]
+    macro_rules! room {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!("cmp ", $out, ", [rsp + ", $s, "]\n ja 4", $i, "f\n")
+        };
+    }
     // ecx = litlen entry
     #[rustfmt::skip]
     macro_rules! begin {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
                 "cmp ", $in, ", [rsp + ", $s, " + 8]\n ja 4", $i, "f\n",
-                "cmp ", $out, ", [rsp + ", $s, "]\n ja 4", $i, "f\n",
                 "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
                 $crate::inflate::lane::refill!($b, $n, $nd, $in),
+            )
+        };
+    }
+    // edx = the litlen entry if it has no match, or else 0; then ecx = the next entry behind that.
+    #[rustfmt::skip]
+    macro_rules! take_literals {
+        ($t:literal, $b:literal, $bd:literal, $nb:literal) => {
+            concat!(
+                "xor edx, edx\n cmp ecx, {length}\n cmovb edx, ecx\n",
+                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
+                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
             )
         };
     }
@@ -176,7 +198,7 @@ mod code {
     macro_rules! load {
         ($t:literal, $b:literal, $n:literal, $nd:literal, $in:literal, $out:literal) => {
             concat!(
-                "push [rdi + {floor}]\n push [rdi + {none}]\n push [rdi + {in_last}]\n push [rdi + {out_last}]\n",
+                "push [rdi + {place}]\n push [rdi + {value}]\n push [rdi + {in_last}]\n push [rdi + {out_last}]\n",
                 "mov ", $t, ", [rdi + {tables}]\n mov ", $b, ", [rdi + {bit_buf}]\n mov ", $n, ", [rdi + {bit_count}]\n",
                 "mov ", $in, ", [rdi + {in_next}]\n mov ", $out, ", [rdi + {out_next}]\n",
                 $crate::inflate::lane::refill!($b, $n, $nd, $in),
@@ -185,9 +207,9 @@ mod code {
     }
     #[rustfmt::skip]
     macro_rules! save {
-        ($b:literal, $n:literal, $in:literal, $out:literal) => {
+        ($b:literal, $n:literal, $in:literal, $out:literal, $value:literal) => {
             concat!(
-                "mov [rdi + {bit_buf}], ", $b, "\n mov [rdi + {bit_count}], ", $n, "\n",
+                "mov [rdi + {value}], ", $value, "\n mov [rdi + {bit_buf}], ", $b, "\n mov [rdi + {bit_count}], ", $n, "\n",
                 "mov [rdi + {in_next}], ", $in, "\n mov [rdi + {out_next}], ", $out, "\n mov [rdi + {len}], rcx\n",
             )
         };
@@ -223,8 +245,8 @@ mod code {
                 out_next = const offset_of!(Cursor<u8>, out_next),
                 in_last = const offset_of!(Cursor<u8>, in_last),
                 out_last = const offset_of!(Cursor<u8>, out_last),
-                floor = const offset_of!(Cursor<u8>, floor),
-                none = const offset_of!(Cursor<u8>, none),
+                value = const offset_of!(Cursor<u8>, value),
+                place = const offset_of!(Cursor<u8>, place),
                 tables = const offset_of!(Cursor<u8>, tables),
                 len = const offset_of!(Cursor<u8>, len),
                 cursor = const size_of::<Cursor<u8>>(),
@@ -247,14 +269,25 @@ mod code {
                 $($crate::inflate::lane::with_first_registers!($part),)+
                 "jmp 29b\n",
                 $crate::inflate::lane::with_first_registers!($out_of_the_way),
-                "2: add rsp, 32\n pop rdi\n",
-                $crate::inflate::lane::save!("r8", "r9", "r10", "r11"),
+                "2: mov rdx, [rsp + 16]\n add rsp, 32\n pop rdi\n",
+                $crate::inflate::lane::save!("r8", "r9", "r10", "r11", "rdx"),
             )
         };
     }
     // The same with two lanes in turns.
     macro_rules! two_lanes {
         ($cursors:expr, $operands:tt, $($part:ident)+, $out_of_the_way:ident) => {
+            $crate::inflate::lane::two_kinds!(
+                $cursors, $operands, [$($part)+ | $out_of_the_way], [$($part)+ | $out_of_the_way]
+            )
+        };
+    }
+    // The same with a turn of its own for each lane.
+    macro_rules! two_kinds {
+        (
+            $cursors:expr, $operands:tt,
+            [$($first:ident)+ | $first_out_of_the_way:ident], [$($second:ident)+ | $second_out_of_the_way:ident]
+        ) => {
             $crate::inflate::lane::looped!(
                 $cursors,
                 $operands,
@@ -263,21 +296,21 @@ mod code {
                 "sub rdi, {cursor}",
                 $crate::inflate::lane::load!("rbx", "r8", "r9", "r9d", "r10", "r11"),
                 ".p2align 5\n 29:\n",
-                $($crate::inflate::lane::with_first_registers!($part),)+
-                $($crate::inflate::lane::with_second_registers!($part),)+
+                $($crate::inflate::lane::with_first_registers!($first),)+
+                $($crate::inflate::lane::with_second_registers!($second),)+
                 "jmp 29b\n",
-                $crate::inflate::lane::with_first_registers!($out_of_the_way),
-                $crate::inflate::lane::with_second_registers!($out_of_the_way),
-                "2: add rsp, 64\n pop rdi\n",
-                $crate::inflate::lane::save!("r8", "r9", "r10", "r11"),
+                $crate::inflate::lane::with_first_registers!($first_out_of_the_way),
+                $crate::inflate::lane::with_second_registers!($second_out_of_the_way),
+                "2: mov rdx, [rsp + 16]\n mov rsi, [rsp + 48]\n add rsp, 64\n pop rdi\n",
+                $crate::inflate::lane::save!("r8", "r9", "r10", "r11", "rdx"),
                 "add rdi, {cursor}",
-                $crate::inflate::lane::save!("r12", "r13", "r14", "r15"),
+                $crate::inflate::lane::save!("r12", "r13", "r14", "r15", "rsi"),
             )
         };
     }
     pub(in super::super) use {
-        begin, distance, exits, load, look_up_dist, looped, one_lane, rare_length, refill, save, two_lanes,
-        with_first_registers, with_second_registers,
+        begin, distance, exits, load, look_up_dist, looped, one_lane, rare_length, refill, room, save,
+        take_literals, two_kinds, two_lanes, with_first_registers, with_second_registers,
     };
 }
 #[cfg(target_arch = "x86_64")]

@@ -25,7 +25,7 @@ pub mod header;
 mod lane;
 pub mod table;
 
-pub use careful::{Decoder, Step, Stop, Work, decode_two};
+pub use careful::{Decoder, Step, Stop, Work, decode_and_scout, decode_two};
 pub use find::find;
 
 /// Whether this machine has the loops without which this decoder is slower than others.

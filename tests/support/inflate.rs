@@ -2,10 +2,10 @@
 
 use rigz::backend::zlib_ng;
 use rigz::inflate::bits::Bits;
-use rigz::inflate::commands::{Executed, Progressed, SLACK, Scout, Span, Why};
+use rigz::inflate::commands::{Executed, Progressed, Reached, SLACK, Scout, Span, Why};
 use rigz::inflate::header::{Header, Progress};
 use rigz::inflate::table::Tables;
-use rigz::inflate::{Decoder, MAX_MATCH_LEN, Stop, WINDOW_LEN, Work, decode_two, find};
+use rigz::inflate::{Decoder, MAX_MATCH_LEN, Stop, WINDOW_LEN, Work, decode_and_scout, decode_two, find};
 
 /// A small generator of numbers that are random enough (Knuth's multiplier).
 pub(crate) struct Random(pub(crate) u64);
@@ -168,21 +168,32 @@ fn by_commands(packed: &[u8], mut scouts: [Scout; 2], mut room: impl FnMut() -> 
         if span.from != pos || why != Why::Done {
             break;
         }
-        let mut done = Progressed::default();
-        loop {
-            let window_len = data.len().min(WINDOW_LEN);
-            let mut buf = data[data.len() - window_len..].to_vec();
-            buf.resize(window_len + room() + MAX_MATCH_LEN + SLACK, 0x5a);
-            let (end, executed) = scout.commands.execute(&mut done, packed, &mut buf, 0, window_len);
-            data.extend_from_slice(&buf[window_len..end]);
-            match executed {
-                Executed::All => break,
-                Executed::NeedsRoom => assert!(end > window_len),
-                Executed::Violated => return (Outcome { stop: Stop::Violated, consumed: 0, data }, 0),
-            }
+        if execute(scout, packed, &mut data, &mut room) == Executed::Violated {
+            return (Outcome { stop: Stop::Violated, consumed: 0, data }, 0);
         }
         (pos, why) = (reached.pos, reached.why);
     }
+    finish(packed, data, pos, why)
+}
+
+/// Executes the commands of `scout` behind `data`.
+fn execute(scout: &Scout, packed: &[u8], data: &mut Vec<u8>, mut room: impl FnMut() -> usize) -> Executed {
+    let mut done = Progressed::default();
+    loop {
+        let window_len = data.len().min(WINDOW_LEN);
+        let mut buf = data[data.len() - window_len..].to_vec();
+        buf.resize(window_len + room() + MAX_MATCH_LEN + SLACK, 0x5a);
+        let (end, executed) = scout.commands.execute(&mut done, packed, &mut buf, 0, window_len);
+        data.extend_from_slice(&buf[window_len..end]);
+        match executed {
+            Executed::NeedsRoom => assert!(end > window_len),
+            other => return other,
+        }
+    }
+}
+
+/// Decodes what is behind bit `pos` in order, if anything is.
+fn finish(packed: &[u8], mut data: Vec<u8>, pos: u64, why: Why) -> (Outcome, u64) {
     if why == Why::End {
         return (Outcome { stop: Stop::End, consumed: (pos / 8) as usize, data }, pos);
     }
@@ -201,6 +212,43 @@ fn by_commands(packed: &[u8], mut scouts: [Scout; 2], mut room: impl FnMut() -> 
             return (Outcome { stop: step.stop, consumed, data }, 8 * begin as u64 + decoder.pos());
         }
     }
+}
+
+/// Decodes with a scout beside the decoder, that begins at a block in the middle if one is found, and the rest as
+/// the scout says. `room` says how much output is made at a time.
+fn beside_a_scout(packed: &[u8], mut room: impl FnMut() -> usize) -> (Outcome, u64) {
+    let Some(from) = find(packed, 4 * packed.len() as u64, u64::MAX) else {
+        return finish(packed, Vec::new(), 0, Why::Done);
+    };
+    let (mut scout, mut decoder) = (Scout::default(), Decoder::new());
+    scout.commands.clear((8 * packed.len()).min(1 << 16));
+    let mut walk = scout.begin(packed, Span { from, to: u64::MAX, limit: u64::MAX });
+    decoder.stop_at(from);
+    let (mut data, mut at) = (Vec::new(), 0);
+    let stop = loop {
+        let window_len = decoder.window_len();
+        let mut out = data[data.len() - window_len..].to_vec();
+        out.resize(window_len + room(), 0x5a);
+        let work = Work { decoder: &mut decoder, input: &packed[at..], out: &mut out, out_pos: window_len };
+        let step = decode_and_scout(work, &mut walk);
+        at += step.consumed;
+        data.extend_from_slice(&out[window_len..step.out_pos]);
+        if step.stop != Stop::NeedsRoom {
+            break step.stop;
+        }
+    };
+    if stop != Stop::Block {
+        let consumed = if stop == Stop::End { at } else { 0 };
+        return (Outcome { stop, consumed, data }, decoder.pos());
+    }
+    let mut reached = Reached { pos: decoder.pos(), why: Why::Done };
+    if reached.pos == from {
+        reached = walk.finish_block();
+        if execute(&scout, packed, &mut data, room) == Executed::Violated {
+            return (Outcome { stop: Stop::Violated, consumed: 0, data }, 0);
+        }
+    }
+    finish(packed, data, reached.pos, reached.why)
 }
 
 /// Compares all cuttings with zlib-ng, whose outcome it returns.
@@ -225,6 +273,7 @@ pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
     check("commands", by_commands(packed, Default::default(), || 1 + random.below(70_000)));
     let portable = [Scout::portable(), Scout::portable()];
     check("commands, portable", by_commands(packed, portable, || 1 + random.below(70_000)));
+    check("a scout beside", beside_a_scout(packed, || 1 + random.below(70_000)));
     if expected.data.len() <= 3000 {
         check("byte for byte in", in_steps(packed, || (1, room)));
         check("byte for byte out", in_steps(packed, || (1 << 14, 1)));

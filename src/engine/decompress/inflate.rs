@@ -2,13 +2,13 @@
 //!
 //! A short stream at hand as a whole is left to libdeflate. Seek marks are followed as far as they lead
 //! ([`super::marked`]). A long stream is decoded by several threads,
-//! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; everything
-//! else from buffer to buffer, for any size and any cutting of the input. Machines for which our
+//! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; with one thread and
+//! from memory by a decoder and a scout in one loop; everything else from buffer to buffer, for any size and any cutting of the input. Machines for which our
 //! decoder has no fast loops are better off with zlib-ng.
 //!
 //! Memory: the buffers of [`super::sink`], the decoder's state (about 20 KiB) and the input's buffers, which
 //! hold at most three times [`BATCH_LEN`] where threads share the work, and else 256 KiB, whatever the
-//! stream's size.
+//! stream's size; and what [`super::speculative`] says.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +21,8 @@ use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
 use crate::checksum::{Joined, Running};
 use crate::error::Error;
-use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Why};
-use crate::inflate::{Decoder, Stop, has_loops};
+use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Walk, Why};
+use crate::inflate::{Decoder, Stop, Work, decode_and_scout, has_loops};
 use crate::io::input::Input;
 
 thread_local! {
@@ -137,7 +137,11 @@ fn by_us(
             stream.leave(bytes)
         } else {
             let bytes = input.peek();
-            stream.decode_to(bytes, u64::MAX)?;
+            if is_long {
+                speculative::go_on_alone(&mut stream, bytes)?;
+            } else {
+                stream.decode_to(bytes, u64::MAX)?;
+            }
             stream.leave(bytes)
         };
         input.consume(consumed);
@@ -196,6 +200,16 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
     /// Decodes on to the first block that begins at bit `to` or behind it, or to the end of `bytes` or of
     /// the stream.
     pub(super) fn decode_to(&mut self, bytes: &[u8], to: u64) -> Result<(), Error> {
+        self.decode_beside(bytes, to, None)
+    }
+
+    /// The same, with a scout beside it.
+    pub(super) fn decode_beside(
+        &mut self,
+        bytes: &[u8],
+        to: u64,
+        mut walk: Option<&mut Walk<'_, '_>>,
+    ) -> Result<(), Error> {
         let (origin, mut at) = match self.place {
             Place::End => return Ok(()),
             Place::Block if self.pos >= to => return Ok(()),
@@ -209,7 +223,11 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         // No input at hand is so long.
         self.decoder.stop_at(to.min(1 << 62).wrapping_sub(origin));
         loop {
-            let step = self.decoder.decode(&bytes[at..], &mut self.out.buf, self.out.pos);
+            let (input, out, out_pos) = (&bytes[at..], &mut self.out.buf[..], self.out.pos);
+            let step = match &mut walk {
+                Some(walk) => decode_and_scout(Work { decoder: self.decoder, input, out, out_pos }, walk),
+                None => self.decoder.decode(input, out, out_pos),
+            };
             at += step.consumed;
             self.advance(step.out_pos);
             self.pos = origin.wrapping_add(self.decoder.pos());
