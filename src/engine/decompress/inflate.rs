@@ -2,9 +2,9 @@
 //!
 //! A short stream at hand as a whole is left to libdeflate. Seek marks are followed as far as they lead
 //! ([`super::marked`]). A long stream is decoded by several threads,
-//! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; with one thread and
-//! from memory by a decoder and a scout in one loop; everything else from buffer to buffer, for any size and any cutting of the input. Machines for which our
-//! decoder has no fast loops are better off with zlib-ng.
+//! if there are any ([`super::speculative`]), from memory at once, from a pipe in batches; with one thread
+//! and from memory by a decoder and a scout in one loop; everything else from buffer to buffer, for any size
+//! and any cutting of the input. Machines for which our decoder has no fast loops are better off with zlib-ng.
 //!
 //! Memory: the buffers of [`super::sink`], the decoder's state (about 20 KiB) and the input's buffers, which
 //! hold at most three times [`BATCH_LEN`] where threads share the work, and else 256 KiB, whatever the

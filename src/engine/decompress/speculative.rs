@@ -48,9 +48,10 @@ const PROBE_LEN: u64 = 8 * (16 << 10);
 pub(super) const MIN_LEN: usize = 512 << 10;
 /// After so many pieces in a row that were of no use, the rest of a batch is decoded in order.
 const MAX_MISSES: u32 = 4;
-/// The first batch, in bits; each is 16 times as long as the one before, if that was of use, as everybody
-/// has to wait where one ends.
-const FIRST_BATCH_LEN: u64 = 8 * (2 << 20);
+/// Batches of several threads: long ones, as everybody has to wait where one ends.
+const TOGETHER: Batches = Batches { first: 8 * (2 << 20), factor: 16, max: u64::MAX };
+/// Batches of one thread, which gains less: the data are looked at more often.
+const ALONE: Batches = Batches { first: 2 * 8 * MIN_PIECE_LEN as u64, factor: 4, max: 8 * (4 << 20) };
 /// After a batch that was of no use the stream is decoded in order for a stretch, in bits, each twice as long
 /// as the one before.
 const FIRST_STRETCH_LEN: u64 = 8 * (4 << 20);
@@ -72,6 +73,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lengths of batches, in bits.
+struct Batches {
+    first: u64,
+    /// How many times as long as the one before each is, if that was of use.
+    factor: u64,
+    max: u64,
+}
+
 /// How a stream has dealt with scouts so far.
 pub(super) struct Patience {
     /// Bits to decode in order before they get another chance.
@@ -79,24 +88,30 @@ pub(super) struct Patience {
     /// And the next time.
     stretch_len: u64,
     batch_len: u64,
+    batches: Batches,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { in_order: 0, stretch_len: FIRST_STRETCH_LEN, batch_len: FIRST_BATCH_LEN }
+        Patience::new(TOGETHER)
     }
 }
 
 impl Patience {
+    fn new(batches: Batches) -> Patience {
+        Patience { in_order: 0, stretch_len: FIRST_STRETCH_LEN, batch_len: batches.first, batches }
+    }
+
     /// Takes note of a batch.
     fn learn(&mut self, is_of_use: bool) {
         if is_of_use {
-            self.batch_len = self.batch_len.saturating_mul(16);
+            self.in_order = 0;
+            self.batch_len = self.batch_len.saturating_mul(self.batches.factor).min(self.batches.max);
             self.stretch_len = FIRST_STRETCH_LEN;
         } else {
             self.in_order = self.stretch_len;
             self.stretch_len = self.stretch_len.saturating_mul(2);
-            self.batch_len = FIRST_BATCH_LEN;
+            self.batch_len = self.batches.first;
         }
     }
 }
@@ -175,28 +190,22 @@ pub(super) fn go_on(
 pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Result<(), Error> {
     // In bits.
     const PIECE_LEN: u64 = 8 * MIN_PIECE_LEN as u64;
-    const MAX_BATCH_LEN: u64 = 8 * (4 << 20);
     let end = 8 * bytes.len() as u64;
-    let (mut in_order, mut batch_len, mut stretch_len) = (PIECE_LEN, 2 * PIECE_LEN, FIRST_STRETCH_LEN);
+    let mut patience = Patience::new(ALONE);
     stream.decode_to(bytes, stream.pos)?;
     while stream.is_at_block() && end - stream.pos >= 4 * PIECE_LEN {
         let lap = Lap::begin(stream);
-        stream.decode_to(bytes, stream.pos.saturating_add(in_order))?;
+        stream.decode_to(bytes, stream.pos.saturating_add(patience.in_order.max(PIECE_LEN)))?;
         if !lap.has_grown(stream) {
             continue;
         }
         let (alone, together) = (lap.pace(stream), Lap::begin(stream));
-        let until = end.min(stream.pos + batch_len);
+        let until = end.min(stream.pos + patience.batch_len);
         while stream.is_at_block() && until.saturating_sub(stream.pos) >= 2 * PIECE_LEN {
             go_beside(stream, bytes, stream.pos + PIECE_LEN)?;
         }
         // A little for what cannot be measured so finely.
-        if together.pace(stream) < 0.97 * alone {
-            (in_order, batch_len, stretch_len) =
-                (PIECE_LEN, MAX_BATCH_LEN.min(4 * batch_len), FIRST_STRETCH_LEN);
-        } else {
-            (in_order, batch_len, stretch_len) = (stretch_len, 2 * PIECE_LEN, stretch_len.saturating_mul(2));
-        }
+        patience.learn(together.pace(stream) < 0.97 * alone);
     }
     stream.decode_to(bytes, u64::MAX)
 }
