@@ -55,7 +55,7 @@ trait Thoroughness {
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
     /// How many of the positions in a long match are inserted: all over it into the table of long matches,
-    /// if there is one, else at its begin.
+    /// if there is one, else three apart from its begin on.
     const IN_LONG: usize;
 }
 
@@ -607,7 +607,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
             }
         }
         len = len.min(MAX_MATCH);
-        let span = if T::HAS_LONG { len - T::BACK } else { COMPARED - T::BACK * 2 };
+        let span = if T::HAS_LONG { len - T::BACK } else { 3 * T::IN_LONG };
         for i in 0..T::IN_LONG {
             let at = pos + 1 + span * i / T::IN_LONG;
             let bytes = load::<CHECKED>(buf, at);
