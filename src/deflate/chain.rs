@@ -20,7 +20,7 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::hint::select_unpredictable as select;
 
-use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN};
+use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN, dist_symbol};
 
 /// How thorough a search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ const MAX_SHORT_DIST: usize = 4096;
 const HASH_FACTOR: u32 = 0x9e37_79b1;
 
 /// The most bits of an index.
-const MAX_BITS3: u32 = 12;
+const MAX_BITS3: u32 = 16;
 const MAX_BITS4: u32 = 16;
 
 /// A position that is out of reach from everywhere.
@@ -101,11 +101,8 @@ const NOWHERE: i16 = i16::MIN;
 /// How many positions are inserted at a time, at least.
 const BATCH_LEN: usize = 64;
 
-/// The farthest that insertion is ahead of what is looked for.
-const AHEAD_LEN: usize = MAX_MATCH + BATCH_LEN;
-/// The farthest that a match is looked for. What is farther may be overwritten by what is ahead, and
-/// [`NOWHERE`] is farther: a position is at least `-AHEAD_LEN`, counted from the base.
-const MAX_DIST: usize = WINDOW_LEN - AHEAD_LEN - 1;
+/// The farthest that a match is looked for. [`NOWHERE`] is farther from all that is inserted.
+const MAX_DIST: usize = WINDOW_LEN - 1;
 
 /// So many positions are inserted together.
 const GROUP: usize = 4;
@@ -201,6 +198,53 @@ impl Chains {
     }
 }
 
+/// The longest list of matches at a position: one of each length.
+pub(super) const MAX_FOUND: usize = 256;
+
+/// A match in 32 bits: from the top its dist symbol (8 bits), length (9), dist less 1 (15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found(u32);
+
+impl Found {
+    #[inline(always)]
+    pub(super) fn new(len: usize, dist: usize) -> Found {
+        Found((dist_symbol(dist - 1).0 << 24 | len << 15 | (dist - 1)) as u32)
+    }
+
+    /// Number of bytes.
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        (self.0 >> 15 & 0x1ff) as usize
+    }
+
+    /// How far back it begins.
+    #[inline(always)]
+    pub(super) fn dist(self) -> usize {
+        (self.0 & 0x7fff) as usize + 1
+    }
+
+    /// The symbol of that.
+    #[inline(always)]
+    pub(super) fn dist_symbol(self) -> usize {
+        (self.0 >> 24) as usize
+    }
+}
+
+/// A search in the middle.
+struct Search {
+    /// Where a match is searched for, and the four bytes there.
+    pos: usize,
+    bytes: u32,
+    /// So many bytes follow in the data, or [`MAX_MATCH`].
+    max_len: usize,
+    /// A match of this length ends the search.
+    nice_len: usize,
+    /// The next candidate in the chain of `bytes`.
+    from: isize,
+    /// How many more may be compared.
+    left: u32,
+}
+
 /// Finds matches in `buf`, by tables that are about no other data.
 pub(super) struct Finder<'a, const SHORT: bool, B> {
     chains: &'a mut Chains,
@@ -255,14 +299,10 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
         let bytes = unsafe { buf.u32_at(pos) };
         let nice_len = effort.nice_len.min(max_len);
-        // Candidates before this one are out of reach.
-        let lowest = pos.saturating_sub(MAX_DIST) as isize;
         let mut left = effort.max_chain;
-        let mut best = Match { len: least, dist: 0 };
-        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would begin
-        // at `from`, which is before `pos`: links lead back.
-        let mut ahead = 0;
+        let lowest = self.lowest(pos);
         let mut from = self.chains.link4(pos);
+        let mut best = Match { len: least, dist: 0 };
         let from3 = if SHORT { self.chains.exchange3(pos, bytes) } else { -1 };
         if least <= MIN_MATCH {
             if SHORT && least < MIN_MATCH {
@@ -298,6 +338,107 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
                 return best;
             }
         }
+        let search = Search { pos, bytes, max_len, nice_len, from, left };
+        // SAFETY: all of it is as it says.
+        let best = unsafe { self.find_longer(search, best, |_| ()) };
+        if best.dist == 0 { Match::default() } else { best }
+    }
+
+    /// Sets `found` to the matches at `pos`, longer ones later, each the nearest of its length that `effort`
+    /// allows to find; they end at `end` or before. `known` is one that is known to be there, or of length
+    /// 0: what is longer than the nearest, but not than this one, is not searched for.
+    ///
+    /// Returns how many there are. Positions may be asked for as in `find`.
+    ///
+    /// # Panics
+    /// If `end` is behind the data.
+    #[inline(never)]
+    pub(super) fn find_all(
+        &mut self,
+        pos: usize,
+        end: usize,
+        known: Match,
+        effort: Effort,
+        found: &mut [Found; MAX_FOUND],
+    ) -> usize {
+        assert!(end <= self.buf.len());
+        let max_len = end.saturating_sub(pos).min(MAX_MATCH);
+        if max_len <= MIN_MATCH {
+            return 0;
+        }
+        if pos >= self.chains.inserted {
+            self.insert(pos);
+        }
+        let buf = self.buf;
+        // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
+        let bytes = unsafe { buf.u32_at(pos) };
+        let nice_len = effort.nice_len.min(max_len);
+        let lowest = self.lowest(pos);
+        let mut from = self.chains.link4(pos);
+        let mut count = 0;
+        if SHORT {
+            let from3 = self.chains.exchange3(pos, bytes);
+            let this = from3.max(lowest) as usize;
+            // SAFETY: `0 <= this <= pos`.
+            let differing = unsafe { buf.u32_at(this) } ^ bytes;
+            let is_there = (from3 >= lowest) & (differing << 8 == 0);
+            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
+            count = usize::from(is_there);
+        }
+        if from < lowest && known.len <= MIN_MATCH {
+            return count;
+        }
+        let mut best = Match { len: MIN_MATCH, dist: 0 };
+        for _ in 0..2 {
+            let is_near = from >= lowest;
+            let this = from.max(lowest) as usize;
+            from = self.chains.link4(this);
+            // SAFETY: `0 <= this <= pos`.
+            if is_near & (unsafe { buf.u32_at(this) } == bytes) {
+                // SAFETY: `pos + max_len <= buf.len()`.
+                best = Match { len: unsafe { match_len(buf, this, pos, max_len) }, dist: pos - this };
+                found[count] = Found::new(best.len, best.dist);
+                count += 1;
+                break;
+            }
+        }
+        if known.len.min(max_len) > best.len {
+            best = Match { len: known.len.min(max_len), ..known };
+            found[count] = Found::new(best.len, best.dist);
+            count += 1;
+        }
+        if best.len < nice_len {
+            let search = Search { pos, bytes, max_len, nice_len, from, left: effort.max_chain };
+            // SAFETY: all of it is as it says, and links lead back.
+            unsafe {
+                self.find_longer(search, best, |best| {
+                    found[count % MAX_FOUND] = Found::new(best.len, best.dist);
+                    count += 1;
+                });
+            }
+        }
+        count
+    }
+
+    /// The first place in reach from `pos`: not too far, and with its link still there. Each position that is
+    /// inserted takes the place of that a window before it.
+    #[inline(always)]
+    fn lowest(&self, pos: usize) -> isize {
+        (pos.saturating_sub(MAX_DIST) as isize).max(self.chains.inserted as isize - WINDOW_LEN as isize)
+    }
+
+    /// Goes on with `search` for matches longer than `best`; calls `found` with each, and returns the last.
+    ///
+    /// # Safety
+    /// What `search` says is true, `best.len` is [`MIN_MATCH`] at least and less than `search.nice_len`, which
+    /// is no more than `search.max_len`.
+    #[inline(always)]
+    unsafe fn find_longer(&mut self, search: Search, mut best: Match, mut found: impl FnMut(Match)) -> Match {
+        let Search { pos, bytes, max_len, nice_len, mut from, mut left } = search;
+        let buf = self.buf;
+        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would begin
+        // at `from`, which is before `pos`: links lead back.
+        let mut ahead = 0;
         'longer: loop {
             // A longer match has the four bytes that end behind the best one, where that one fails. If their
             // last place is farther back than the next candidate, all candidates up to there are in vain.
@@ -306,6 +447,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
             if there >= self.chains.inserted {
                 self.insert(there);
             }
+            let lowest = self.lowest(pos);
             let tail_from = self.chains.link4(there) - tail_ahead as isize;
             if tail_from < from {
                 (ahead, from) = (tail_ahead, tail_from);
@@ -325,6 +467,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
                     let len = unsafe { match_len(buf, this, pos, max_len) };
                     if len > best.len {
                         best = Match { len, dist: pos - this };
+                        found(best);
                         if len >= nice_len {
                             break 'longer;
                         }
@@ -333,7 +476,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
                 }
             }
         }
-        if best.dist == 0 { Match::default() } else { best }
+        best
     }
 }
 
@@ -386,31 +529,48 @@ pub(super) mod tests {
         }
     }
 
-    /// The longest match at `pos`, the nearest of several, by comparing with every place.
-    fn longest(data: &[u8], pos: usize, end: usize) -> Match {
-        let common = |from: usize| {
+    /// The matches of more than three bytes at `pos`, each longer than all that are nearer, by comparing with every
+    /// place from `lowest` on.
+    fn longer_and_longer(data: &[u8], lowest: isize, pos: usize, end: usize) -> Vec<Match> {
+        let mut found = Vec::new();
+        let mut longest = MIN_MATCH;
+        for from in (lowest as usize..pos).rev() {
             let len = data[from..].iter().zip(&data[pos..end]).take_while(|(a, b)| a == b).count();
-            len.min(MAX_MATCH)
-        };
-        let lowest = pos.saturating_sub(MAX_DIST);
-        (lowest..pos)
-            .map(|from| Match { len: common(from), dist: pos - from })
-            .filter(|found| found.len > MIN_MATCH)
-            .max_by_key(|found| (found.len, usize::MAX - found.dist))
-            .unwrap_or_default()
+            if len.min(MAX_MATCH) > longest {
+                longest = len.min(MAX_MATCH);
+                found.push(Match { len: longest, dist: pos - from });
+            }
+        }
+        found
     }
 
     #[test]
-    fn a_search_without_limits_finds_the_longest_match() {
+    fn a_search_without_limits_finds_what_there_is() {
         let effort = Effort { max_chain: u32::MAX, nice_len: MAX_MATCH };
-        let mut chains = Chains::default();
+        let (mut chains, mut others) = (Chains::default(), Chains::default());
+        let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
             let mut finder = chains.begin::<false, _>(Checked(&data));
+            let mut other = others.begin::<true, _>(Checked(&data));
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
-                let found = finder.find(pos, end, MIN_MATCH - 1, effort);
-                assert_eq!(found, longest(&data, pos, end), "{name} at {pos}");
+                let longest = finder.find(pos, end, MIN_MATCH - 1, effort);
+                let count = other.find_all(pos, end, Match::default(), effort, &mut found);
+                let all: Vec<Match> = found[..count]
+                    .iter()
+                    .map(|found| Match { len: found.len(), dist: found.dist() })
+                    .filter(|found| found.len > MIN_MATCH)
+                    .collect();
+                // What is searched for far ahead may cost a place at the end of the window.
+                let expected = longer_and_longer(&data, finder.lowest(pos), pos, end);
+                assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
+                assert!(
+                    all.len() <= expected.len() + 1 && longest == all.last().copied().unwrap_or_default()
+                );
+                assert!(
+                    finder.lowest(pos) <= (pos + MAX_MATCH + BATCH_LEN).saturating_sub(WINDOW_LEN) as isize
+                );
                 // Later on in longer steps: comparing takes its time.
                 step = 1 + (pos * 7) % (1 + pos / 300).min(MAX_MATCH);
                 pos += step;

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::deflate::chain::Unchecked;
     use crate::deflate::chain::tests::Checked;
-    use crate::deflate::tests::kinds;
+    use crate::deflate::tests::{kinds, unparsed};
 
     fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
         let mut chains = Chains::default();
@@ -107,21 +107,6 @@ mod tests {
             start = end;
         }
         tokens
-    }
-
-    /// What tokens stand for.
-    fn unparsed(tokens: &[Token]) -> Vec<u8> {
-        let mut data = Vec::new();
-        for token in tokens {
-            if token.is_literal() {
-                data.push(token.byte());
-                continue;
-            }
-            for _ in 0..token.len() {
-                data.push(data[data.len() - 1 - token.dist_less_1()]);
-            }
-        }
-        data
     }
 
     #[test]

@@ -12,10 +12,11 @@ mod histogram;
 mod huffman;
 mod lazy;
 mod optimal;
+mod priced;
+mod prices;
 mod simple;
 mod split;
 mod token;
-mod tree;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -104,23 +105,30 @@ enum Parser {
     Fast(fast::Effort),
     Lazy(lazy::Tuning),
     Optimal(optimal::Tuning),
+    Priced(priced::Tuning),
 }
 
 const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize) -> Row {
     let effort = Effort { max_chain, nice_len };
-    Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len: 2048 }
+    Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len: 1024 }
 }
 
 const fn fast(effort: fast::Effort) -> Row {
     Row { parser: Parser::Fast(effort), run_len: 4096 }
 }
 
-const fn optimal(max_depth: u32, nice_len: usize, passes: Passes, run_len: usize) -> Row {
-    // A position's matches are counted in a byte.
-    assert!(max_depth < 255);
-    let effort = tree::Effort { max_depth, nice_len };
-    let tuning = optimal::Tuning { effort, passes, stretch_len: 512 << 10 };
-    Row { parser: Parser::Optimal(tuning), run_len }
+const fn priced(max_chain: u32, nice_len: usize, margin: i32) -> Row {
+    let effort = Effort { max_chain, nice_len };
+    Row { parser: Parser::Priced(priced::Tuning { effort, margin, is_thorough: false }), run_len: 1024 }
+}
+
+const fn optimal(first: priced::Tuning, passes: Passes, run_len: usize) -> Row {
+    Row { parser: Parser::Optimal(optimal::Tuning { first, passes, stretch_len: 512 << 10 }), run_len }
+}
+
+/// Looks for the nearest matches of all lengths.
+const fn thorough(max_chain: u32, nice_len: usize, margin: i32) -> priced::Tuning {
+    priced::Tuning { effort: Effort { max_chain, nice_len }, margin, is_thorough: true }
 }
 
 /// By level less 1. Level 11 is the densest.
@@ -133,10 +141,10 @@ const TABLE: [Row; 12] = [
     lazy(18, 130, 1),
     lazy(40, 258, 1),
     lazy(100, 258, 2),
-    lazy(600, 258, 2),
-    optimal(20, 75, Passes { most: 2, gain_shift: 10, shakes: 0 }, 512),
-    optimal(250, 258, Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
-    optimal(200, 258, Passes { most: 8, gain_shift: 10, shakes: 0 }, 512),
+    priced(24, 258, 32),
+    optimal(thorough(100, 100, -4), Passes { most: 1, gain_shift: 10, shakes: 0 }, 512),
+    optimal(thorough(500, 258, priced::NO_MARGIN), Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
+    optimal(thorough(200, 258, priced::NO_MARGIN), Passes { most: 8, gain_shift: 10, shakes: 0 }, 512),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.
@@ -148,6 +156,7 @@ struct Encoder {
     fast: fast::Fast,
     chains: Chains,
     optimal: optimal::Optimal,
+    priced: priced::Priced,
     blocks: BlockWriter,
 }
 
@@ -175,7 +184,7 @@ pub fn encode(tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
 
 impl Encoder {
     fn encode(&mut self, tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let Encoder { fast, chains, optimal, blocks } = self;
+        let Encoder { fast, chains, optimal, priced, blocks } = self;
         let row = &TABLE[usize::from(tuning.level) - 1];
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
         match (tuning.strategy, row.parser) {
@@ -195,10 +204,17 @@ impl Encoder {
                     blocks.write_stretches(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
                 }
             }
+            (Strategy::Usual, Parser::Priced(tuning)) => {
+                let mut parser = priced::Parser::new(priced, chains, bytes, buf, chunk.data.clone(), tuning);
+                blocks.write_stretches(row, chunk, out, |range, tokens| {
+                    parser.parse(range, tokens, None);
+                });
+            }
             (Strategy::Usual, Parser::Optimal(tuning)) => {
-                optimal.begin(tuning, buf, chunk.data.clone());
+                let mut parser =
+                    priced::Parser::new(priced, chains, bytes, buf, chunk.data.clone(), tuning.first);
                 blocks.write(chunk, out, |range, tokens, blocks| {
-                    optimal.parse(buf, range, tuning, row.run_len, tokens, blocks)
+                    optimal.parse(&mut parser, range, tuning, row.run_len, tokens, blocks)
                 });
             }
         }
@@ -296,6 +312,21 @@ mod tests {
             ("text", text),
             ("mixed", mixed),
         ]
+    }
+
+    /// What tokens stand for.
+    pub(super) fn unparsed(tokens: &[Token]) -> Vec<u8> {
+        let mut data = Vec::new();
+        for token in tokens {
+            if token.is_literal() {
+                data.push(token.byte());
+                continue;
+            }
+            for _ in 0..token.len() {
+                data.push(data[data.len() - 1 - token.dist_less_1()]);
+            }
+        }
+        data
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! HOT PATH. The parser of the dense levels: of all ways to take a stretch of data apart, the one
 //! that costs least.
 //!
-//! All matches of a stretch are found once, by `tree`. A first parse guesses; then each pass takes
-//! prices from the blocks of the pass before (a symbol costs what an ideal code would need for it,
+//! All matches of a stretch are found once, by the parser in `priced`, which also makes a first parse. Then
+//! each pass takes prices from the blocks of the pass before (a symbol costs what an ideal code would need for it,
 //! block by block) and goes over the stretch from its end: what is left to pay from a position on is
 //! the least, over all lengths that a match there may have, of that token's price and what is left
 //! to pay behind it. Of the places with a match of some length only the nearest is weighed. Passes
@@ -16,19 +16,18 @@
 
 use std::ops::Range;
 
+use super::chain::{Bytes, Found};
 use super::histogram::Histogram;
-use super::split::{Block, FRACTION_BITS, log2, split};
-use super::token::{
-    DIST_SYMBOLS, MAX_MATCH, MIN_MATCH, Token, dist_extra_bits, len_symbol, litlen_extra_bits,
-};
-use super::tree::{Effort, Match, Trees};
+use super::priced::{self, Matches};
+use super::prices::{LANES, LEN_BITS, NO_DIST, Prices};
+use super::split::{Block, FRACTION_BITS, split};
+use super::token::{MIN_MATCH, Token, dist_extra_bits, litlen_extra_bits};
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tuning {
-    /// The search at each position. A match of the nice length is taken without looking at the
-    /// positions in it.
-    pub effort: Effort,
+    /// The first parse, and the search.
+    pub first: priced::Tuning,
     /// When to stop.
     pub passes: Passes,
     /// The most bytes that are parsed at once.
@@ -47,53 +46,10 @@ pub(super) struct Passes {
     pub shakes: u32,
 }
 
-/// The most matches of a stretch; a stretch that has more is cut short.
-const MAX_MATCHES: usize = 2 << 20;
-
 /// Lengths that are looked at in every position with matches: from MIN_MATCH on.
 const SHORT_LENS: usize = 8;
-/// The dist symbol of a length that no match has.
-const NO_DIST: u32 = 31;
-const NO_DISTS: u64 = 0x1f1f_1f1f_1f1f_1f1f;
-
-/// Prices are in 1/2^[`PRICE_BITS`] of a bit.
-const PRICE_BITS: u32 = 5;
-/// Below a price there is a length, so that the least of several prices says how it came about.
-const LEN_BITS: u32 = 9;
-
-/// Prices of symbols, with their extra bits, shifted up by [`LEN_BITS`].
-struct Prices {
-    literal: [i32; 256],
-    /// By length, which is in the low bits.
-    len: [i32; MAX_MATCH + 1],
-    dist: [i32; 32],
-}
-
-impl Prices {
-    fn of(histogram: &Histogram) -> Prices {
-        let mut prices = Prices { literal: [0; 256], len: [0; MAX_MATCH + 1], dist: [0; 32] };
-        let total: u32 = histogram.litlen.iter().sum::<u32>() + 1;
-        let price = |total: u32, count: u32, extra_bits: u32| {
-            let bits =
-                if count == 0 { log2(total) + (1 << FRACTION_BITS) } else { log2(total) - log2(count) };
-            let bits = bits.max(1 << (FRACTION_BITS - 1)) + u64::from(extra_bits << FRACTION_BITS);
-            ((bits >> (FRACTION_BITS - PRICE_BITS)) as i32) << LEN_BITS
-        };
-        for (symbol, literal) in prices.literal.iter_mut().enumerate() {
-            *literal = price(total, histogram.litlen[symbol], 0) + 1;
-        }
-        for len in MIN_MATCH..=MAX_MATCH {
-            let (symbol, extra_bits) = len_symbol(len);
-            prices.len[len] = price(total, histogram.litlen[symbol], extra_bits) + len as i32;
-        }
-        let total: u32 = histogram.dist.iter().sum::<u32>().max(1);
-        for symbol in 0..DIST_SYMBOLS {
-            prices.dist[symbol] = price(total, histogram.dist[symbol], dist_extra_bits(symbol));
-        }
-        prices.dist[NO_DIST as usize] = 1 << 29;
-        prices
-    }
-}
+/// What says that no match has any of these lengths.
+const NO_DISTS: u64 = 0x0101_0101_0101_0101 * NO_DIST as u64;
 
 /// A sequence of numbers that is always the same.
 struct Random(u64);
@@ -117,11 +73,8 @@ impl Random {
 /// A parser with its tables.
 #[derive(Default)]
 pub(super) struct Optimal {
-    trees: Trees,
-    /// All matches of the stretch, position by position.
-    matches: Vec<Match>,
-    /// How many matches each position has.
-    counts: Vec<u8>,
+    /// All matches of the stretch.
+    matches: Matches,
     /// For each position the dist symbols of the first lengths, a byte for each.
     dists: Vec<u64>,
     /// What is left to pay from each position on: shifted up by [`LEN_BITS`], without the high bits.
@@ -134,120 +87,22 @@ pub(super) struct Optimal {
 }
 
 impl Optimal {
-    /// Gets ready for `data`, which matches may reach out of into what is before them.
-    pub(super) fn begin(&mut self, tuning: Tuning, buf: &[u8], data: Range<usize>) {
-        self.trees.begin(buf, data, tuning.effort);
-    }
-
-    /// Finds all matches at the positions from `range.start` on; returns where the stretch ends.
-    fn find(&mut self, buf: &[u8], range: Range<usize>, tuning: Tuning) -> usize {
-        self.matches.clear();
-        self.counts.clear();
-        self.dists.clear();
-        let end = range.end.min(range.start + tuning.stretch_len);
-        let mut pos = range.start;
-        while pos < end && self.matches.len() + MAX_MATCH < MAX_MATCHES {
-            let before = self.matches.len();
-            let len = self.trees.find(buf, pos, tuning.effort, &mut self.matches);
-            let matches = &self.matches[before..];
-            self.counts.push(matches.len() as u8);
-            self.dists.push(short_dists(matches));
-            pos += 1;
-            if len >= tuning.effort.nice_len {
-                let next = (pos - 1 + len).min(end);
-                self.trees.insert(buf, pos..next, tuning.effort);
-                self.counts.resize(next - range.start, 0);
-                self.dists.resize(next - range.start, NO_DISTS);
-                pos = next;
-            }
-        }
-        self.clip_tail();
-        pos
-    }
-
-    /// Makes matches end where the stretch does.
-    fn clip_tail(&mut self) {
-        let positions = self.counts.len();
-        let first = positions.saturating_sub(MAX_MATCH);
-        let count = self.counts[first..].iter().map(|count| usize::from(*count)).sum::<usize>();
-        let tail = self.matches.split_off(self.matches.len() - count);
-        let mut tail = &tail[..];
-        for pos in first..positions {
-            let (these, behind) = tail.split_at(usize::from(self.counts[pos]));
-            let before = self.matches.len();
-            self.matches.extend_from_slice(these);
-            self.clip(before, positions - pos);
-            self.counts[pos] = (self.matches.len() - before) as u8;
-            self.dists[pos] = short_dists(&self.matches[before..]);
-            tail = behind;
-        }
-    }
-
-    /// Makes matches from `from` on no longer than `len`.
-    fn clip(&mut self, from: usize, len: usize) {
-        let mut kept = from;
-        for at in from..self.matches.len() {
-            let found = self.matches[at];
-            if found.len() > len {
-                if len >= MIN_MATCH && (kept == from || self.matches[kept - 1].len() < len) {
-                    self.matches[kept] = Match::new(len, found.dist());
-                    kept += 1;
-                }
-                break;
-            }
-            kept += 1;
-        }
-        self.matches.truncate(kept);
-    }
-
-    /// A first parse, without prices: takes the best match unless the next position has a better one.
-    fn guess(&self, data: &[u8], tokens: &mut Vec<Token>) {
-        tokens.clear();
-        // A byte counts for four, the bits of a dist for one each; three bytes from far are not worth it.
-        let worth = |found: &Match| 4 * found.len() as i32 - (found.dist_symbol() as i32 / 2);
-        let best = |first: usize, count: usize| {
-            self.matches[first..first + count].iter().map(|found| (worth(found), found)).max_by_key(|x| x.0)
-        };
-        let mut next = 0;
-        let mut last = 0;
-        for (pos, count) in self.counts.iter().enumerate() {
-            let first = last;
-            last += usize::from(*count);
-            if pos < next {
-                continue;
-            }
-            let ahead = self.counts.get(pos + 1).map_or(0, |count| usize::from(*count));
-            let later = best(last, ahead).map_or(0, |x| x.0);
-            match best(first, usize::from(*count)) {
-                Some((worth, found)) if worth > 3 && later <= worth + 2 => {
-                    tokens.push(Token::match_(found.len(), found.dist()));
-                    next = pos + found.len();
-                }
-                _ => {
-                    tokens.push(Token::literal(data[pos]));
-                    next = pos + 1;
-                }
-            }
-        }
-    }
-
     /// Finds the cheapest path through `data`, with the prices of blocks that begin at these offsets.
     fn shortest_path(&mut self, data: &[u8], blocks: &[(usize, Prices)]) {
         self.left.clear();
         self.left.resize(data.len() + MIN_MATCH + SHORT_LENS, 0);
         self.choices.clear();
         self.choices.resize(data.len(), 0);
-        let mut last = self.matches.len();
         let mut block_end = data.len();
         for (start, prices) in blocks.iter().rev() {
             let short_lens: [i32; SHORT_LENS] =
-                prices.len[MIN_MATCH..MIN_MATCH + SHORT_LENS].try_into().expect("as many");
+                prices.len[LANES + MIN_MATCH..][..SHORT_LENS].try_into().expect("as many");
             let mut behind = self.left[block_end];
             for pos in (*start..block_end).rev() {
                 let (head, ahead) = self.left.split_at_mut(pos + 1);
                 let literal = prices.literal[usize::from(data[pos])];
-                let count = usize::from(self.counts[pos]);
-                let (base, best) = if count == 0 {
+                let matches = self.matches.at(pos);
+                let (base, best) = if matches.is_empty() {
                     (behind, literal)
                 } else {
                     let next: &[i32; SHORT_LENS] =
@@ -261,9 +116,7 @@ impl Optimal {
                     };
                     let pair = |i: usize| price(i).min(price(i + 1));
                     let mut best = pair(0).min(pair(2)).min(pair(4).min(pair(6)));
-                    let matches = &self.matches[last - count..last];
-                    last -= count;
-                    if matches[count - 1].len() >= MIN_MATCH + SHORT_LENS {
+                    if matches[matches.len() - 1].len() >= MIN_MATCH + SHORT_LENS {
                         let mut bests = [best; 8];
                         let mut len = MIN_MATCH + SHORT_LENS;
                         for found in matches {
@@ -275,7 +128,7 @@ impl Optimal {
                             let first = longest + 1 - (longest + 1 - len).next_multiple_of(8);
                             let dist = prices.dist[found.dist_symbol() & 31].wrapping_sub(base);
                             let left = ahead[first - 1..longest].chunks_exact(8);
-                            let lens = prices.len[first..=longest].chunks_exact(8);
+                            let lens = prices.len[LANES + first..=LANES + longest].chunks_exact(8);
                             for (left, lens) in left.zip(lens) {
                                 for i in 0..8 {
                                     bests[i] = bests[i].min(left[i].wrapping_add(dist) + lens[i]);
@@ -302,15 +155,10 @@ impl Optimal {
     fn walk(&self, data: &[u8], blocks: &[(usize, Prices)], tokens: &mut Vec<Token>) {
         tokens.clear();
         let mut next = 0;
-        let mut last = 0;
         let ends = blocks.iter().skip(1).map(|block| block.0).chain([data.len()]);
-        for ((start, prices), end) in blocks.iter().zip(ends) {
-            for (pos, count) in (*start..end).zip(&self.counts[*start..end]) {
-                let first = last;
-                last += usize::from(*count);
-                if pos < next {
-                    continue;
-                }
+        for ((_, prices), end) in blocks.iter().zip(ends) {
+            while next < end {
+                let pos = next;
                 let len = usize::from(self.choices[pos]);
                 next = pos + len;
                 if len < MIN_MATCH {
@@ -318,7 +166,7 @@ impl Optimal {
                     continue;
                 }
                 let (mut dist, mut least) = (0, i32::MAX);
-                for found in &self.matches[first..last] {
+                for found in self.matches.at(pos) {
                     let price = prices.dist[found.dist_symbol() & 31];
                     if found.len() >= len && price < least {
                         (dist, least) = (found.dist(), price);
@@ -331,20 +179,24 @@ impl Optimal {
 
     /// Parses a stretch from `range.start` on, and cuts it into blocks; returns where it ends. Calls
     /// follow each other from the beginning of the data to their end.
-    pub(super) fn parse(
+    pub(super) fn parse<B: Bytes>(
         &mut self,
-        buf: &[u8],
+        parser: &mut priced::Parser<'_, B>,
         range: Range<usize>,
         tuning: Tuning,
         run_len: usize,
         tokens: &mut Vec<Token>,
         blocks: &mut Vec<Block>,
     ) -> usize {
-        let end = self.find(buf, range.clone(), tuning);
-        let data = &buf[range.start..end];
-        self.guess(data, tokens);
+        let end = range.end.min(range.start + tuning.stretch_len);
+        tokens.clear();
+        self.matches.clear();
+        let end = parser.parse(range.start..end, tokens, Some(&mut self.matches));
+        let data = &parser.buf[range.start..end];
+        self.dists.clear();
+        self.dists.extend((0..data.len()).map(|pos| short_dists(self.matches.at(pos))));
         split(tokens, run_len, blocks);
-        let mut total = u64::MAX;
+        let mut total = total_cost(blocks);
         let mut other_tokens = std::mem::take(&mut self.other_tokens);
         let mut other_blocks = std::mem::take(&mut self.other_blocks);
         let mut statistics = statistics(blocks);
@@ -352,8 +204,10 @@ impl Optimal {
         let mut random = Random(1);
         let mut before = u64::MAX;
         for _ in 0..tuning.passes.most {
-            let models: Vec<_> =
-                statistics.iter().map(|(start, histogram)| (*start, Prices::of(histogram))).collect();
+            let models: Vec<_> = statistics
+                .iter()
+                .map(|(start, histogram)| (*start, Prices::new(&histogram.litlen, &histogram.dist)))
+                .collect();
             self.shortest_path(data, &models);
             self.walk(data, &models, &mut other_tokens);
             split(&other_tokens, run_len, &mut other_blocks);
@@ -387,7 +241,7 @@ impl Optimal {
 
 /// The dist symbols of the nearest matches of each of the shortest lengths.
 #[inline(always)]
-fn short_dists(matches: &[Match]) -> u64 {
+fn short_dists(matches: &[Found]) -> u64 {
     let (mut dists, mut len) = (0, MIN_MATCH - 1);
     for found in matches {
         let at = 8 * (len + 1 - MIN_MATCH);
@@ -443,7 +297,9 @@ fn total_cost(blocks: &[Block]) -> u64 {
 mod tests {
     use super::*;
     use crate::backend::libdeflate::{Inflated, inflate};
-    use crate::deflate::token::dist_symbol;
+    use crate::deflate::chain::{Chains, Effort, Unchecked};
+    use crate::deflate::priced::Priced;
+    use crate::deflate::token::{DIST_SYMBOLS, dist_symbol};
     use crate::deflate::{Chunk, encode};
 
     fn random() -> impl FnMut() -> usize {
@@ -484,7 +340,7 @@ mod tests {
             samples.push(noise[..period].iter().copied().cycle().take(140_000).collect());
         }
         for data in samples {
-            for level in [10, 11, 12] {
+            for level in 9..=12 {
                 let mut packed = Vec::new();
                 let chunk = Chunk { buf: &data, data: 0..data.len(), cuts: &[], is_last: true };
                 encode(crate::deflate::Tuning::level(level), &chunk, &mut packed);
@@ -496,18 +352,11 @@ mod tests {
         }
     }
 
-    fn tuning(max_depth: u32, nice_len: usize) -> Tuning {
-        let effort = Effort { max_depth, nice_len };
-        Tuning { effort, passes: Passes { most: 1, gain_shift: 10, shakes: 0 }, stretch_len: 1 << 19 }
-    }
-
-    /// A parser that has found all matches of `data`.
-    fn found(data: &[u8], tuning: Tuning) -> Optimal {
-        let mut parser = Optimal::default();
-        parser.begin(tuning, data, 0..data.len());
-        assert_eq!(parser.find(data, 0..data.len(), tuning), data.len());
-        parser
-    }
+    const FIRST: priced::Tuning = priced::Tuning {
+        effort: Effort { max_chain: 200, nice_len: 258 },
+        margin: priced::NO_MARGIN,
+        is_thorough: true,
+    };
 
     fn price(prices: &Prices, tokens: &[Token]) -> i64 {
         let price = |token: &Token| {
@@ -515,7 +364,7 @@ mod tests {
                 return i64::from(prices.literal[usize::from(token.byte())] >> LEN_BITS);
             }
             let dist = dist_symbol(token.dist_less_1()).0;
-            i64::from(prices.len[token.len()] >> LEN_BITS) + i64::from(prices.dist[dist] >> LEN_BITS)
+            i64::from(prices.len[LANES + token.len()] >> LEN_BITS) + i64::from(prices.dist[dist] >> LEN_BITS)
         };
         tokens.iter().map(price).sum()
     }
@@ -523,17 +372,15 @@ mod tests {
     /// What the cheapest of all parses takes that use the matches that were found, in any length.
     fn least_price(parser: &Optimal, prices: &Prices, data: &[u8]) -> i64 {
         let mut left = vec![0; data.len() + 1];
-        let mut last = parser.matches.len();
         for pos in (0..data.len()).rev() {
-            let first = last - usize::from(parser.counts[pos]);
             let mut best = left[pos + 1] + i64::from(prices.literal[usize::from(data[pos])] >> LEN_BITS);
-            for found in &parser.matches[first..last] {
+            for found in parser.matches.at(pos) {
                 for len in MIN_MATCH..=found.len() {
                     let token = Token::match_(len, found.dist());
                     best = best.min(left[pos + len] + price(prices, &[token]));
                 }
             }
-            (left[pos], last) = (best, first);
+            left[pos] = best;
         }
         left[0]
     }
@@ -545,13 +392,23 @@ mod tests {
         for letters in [2, 3, 20] {
             samples.push((0..3000).map(|_| b'a' + (random() % letters) as u8).collect());
         }
+        let tuning = Tuning {
+            first: FIRST,
+            passes: Passes { most: 1, gain_shift: 10, shakes: 0 },
+            stretch_len: 1 << 19,
+        };
         for data in samples {
-            let mut parser = found(&data, tuning(200, 258));
+            let (mut state, mut chains) = (Priced::default(), Chains::default());
+            let all = 0..data.len();
+            let mut first =
+                priced::Parser::new(&mut state, &mut chains, Unchecked(&data), &data, all.clone(), FIRST);
+            let mut parser = Optimal::default();
             let (mut tokens, mut blocks) = (Vec::new(), Vec::new());
-            parser.guess(&data, &mut tokens);
+            let end = parser.parse(&mut first, all, tuning, 1 << 20, &mut tokens, &mut blocks);
+            assert_eq!(end, data.len());
             for _ in 0..3 {
                 split(&tokens, 1 << 20, &mut blocks);
-                let mut prices = Prices::of(&blocks[0].histogram);
+                let mut prices = Prices::new(&blocks[0].histogram.litlen, &blocks[0].histogram.dist);
                 // Nearer is cheaper, so that the nearest of a length is the best.
                 prices.dist[..DIST_SYMBOLS].sort_unstable();
                 let models = [(0, prices)];
@@ -562,25 +419,6 @@ mod tests {
                 assert_eq!(price(&models[0].1, &tokens), least);
                 assert_eq!(tokens.iter().map(|token| token.data_len()).sum::<usize>(), data.len());
             }
-        }
-    }
-
-    #[test]
-    fn a_stretch_ends_early_when_it_has_too_many_matches() {
-        let mut random = random();
-        // Many matches at each position: all lengths, each nearest somewhere else.
-        let data: Vec<u8> = (0..500_000).map(|_| b'a' + (random() % 2) as u8).collect();
-        let mut parser = Optimal::default();
-        let tuning = tuning(200, 258);
-        parser.begin(tuning, &data, 0..data.len());
-        let end = parser.find(&data, 0..data.len(), tuning);
-        assert!(end < data.len() && parser.matches.len() <= MAX_MATCHES, "{end}");
-        assert_eq!(parser.counts.len(), end);
-        let mut last = 0;
-        for (pos, count) in parser.counts.iter().enumerate() {
-            let first = last;
-            last += usize::from(*count);
-            assert!(parser.matches[first..last].iter().all(|found| pos + found.len() <= end));
         }
     }
 }

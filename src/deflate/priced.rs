@@ -1,0 +1,446 @@
+//! HOT PATH. The parser of the levels where size counts more than speed: the cheapest way through the data that
+//! can be found in one go, at the prices of what came before.
+//!
+//! Positions are visited in order. How cheaply each can be reached is known when it is visited; a literal leads
+//! from there to the next one, and matches to all the places where they may end. A symbol costs what an ideal
+//! code for the last ten thousand bytes or so would need for it. Where the next position is reached for not
+//! much more than this one, nothing is searched for: hardly any way leads through here. zstd's optimal
+//! parser goes forward like this and passes over such positions, too.
+//!
+//! Prices have the length in their low bits, so that the least of several says how it came about, and the
+//! prices of eight lengths are compared at a time, without a branch.
+
+use std::ops::Range;
+
+use super::chain::{Bytes, Chains, Effort, Finder, Found, MAX_FOUND, Match};
+use super::histogram::Histogram;
+use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
+use super::token::{DIST_SYMBOLS, FIRST_LEN_SYMBOL, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, Token};
+
+/// What the parser does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tuning {
+    /// The search at each position. A match of the nice length is taken without looking at the
+    /// positions in it.
+    pub(super) effort: Effort,
+    /// A position is passed over if the next one costs no more than this beyond it, in eighths of a bit.
+    pub(super) margin: i32,
+    /// Whether of all lengths the nearest places are searched for, even if a match of the position before
+    /// goes on here.
+    pub(super) is_thorough: bool,
+}
+
+/// A margin with which no position is passed over.
+pub(super) const NO_MARGIN: i32 = -1000;
+
+/// Data are parsed in sections of this length: what is needed for one stays in the cache, and no price, at 16 bits
+/// for a byte, comes near to [`NEVER`].
+const SECTION_LEN: usize = 2048;
+/// So many positions at the end of a section are the first ones of the next, too: the cheapest way to its end
+/// need not be the way that leads farther.
+const OVERLAP: usize = 128;
+/// The most matches in a section, which ends early where there are more.
+const SECTION_MATCHES: usize = 4 * SECTION_LEN;
+/// The most matches that are handed on, but for those of a section.
+const MAX_MATCHES: usize = 2 << 20;
+
+/// After so many bytes prices are made anew; sooner for the first time, as all begins with a guess.
+const LEARN_LEN: usize = 4096;
+const FIRST_LEARN_LEN: usize = 1024;
+
+/// The matches at each of some positions in a row.
+pub(super) struct Matches {
+    /// Position by position, longer ones later.
+    pub(super) all: Vec<Found>,
+    /// Where those of each position begin, and where those of the last one end.
+    pub(super) starts: Vec<u32>,
+}
+
+impl Default for Matches {
+    fn default() -> Matches {
+        Matches { all: Vec::new(), starts: vec![0] }
+    }
+}
+
+impl Matches {
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+        self.starts.truncate(1);
+    }
+
+    /// Those at `pos`.
+    #[inline(always)]
+    pub(super) fn at(&self, pos: usize) -> &[Found] {
+        &self.all[self.starts[pos] as usize..self.starts[pos + 1] as usize]
+    }
+
+    /// Makes all matches end where the positions do.
+    fn clip(&mut self) {
+        let positions = self.starts.len() - 1;
+        let first = positions.saturating_sub(MAX_MATCH);
+        let begin = self.starts[first] as usize;
+        let (ends, tail) = (self.starts.split_off(first + 1), self.all.split_off(begin));
+        let mut from = 0;
+        for (pos, end) in (first..positions).zip(ends) {
+            let (to, mut before) = (end as usize - begin, MIN_MATCH - 1);
+            for found in &tail[from..to] {
+                let len = found.len().min(positions - pos);
+                if len > before {
+                    self.all.push(Found::new(len, found.dist()));
+                    before = len;
+                }
+            }
+            self.starts.push(self.all.len() as u32);
+            from = to;
+        }
+    }
+}
+
+/// A parser with what it learnt.
+pub(super) struct Priced {
+    prices: Prices,
+    litlens: [u32; LITLEN_SYMBOLS],
+    dists: [u32; DIST_SYMBOLS],
+    /// From the section's start on, with [`LANES`] before it: what the cheapest way to a position costs, and the
+    /// length of its last step.
+    costs: Box<[i32; LANES + SECTION_LEN + MAX_MATCH + 1]>,
+    /// The matches at each position of the section, longer ones later, and where they begin.
+    matches: Box<[Found; SECTION_MATCHES]>,
+    starts: Box<[u32; SECTION_LEN + 1]>,
+    /// How many positions at the beginning have their matches from the section before.
+    searched: usize,
+    /// The tokens of the section's cheapest way, the last one first.
+    way: Vec<Token>,
+}
+
+impl Default for Priced {
+    fn default() -> Priced {
+        let (litlens, dists) = ([0; LITLEN_SYMBOLS], [0; DIST_SYMBOLS]);
+        Priced {
+            prices: Prices::new(&litlens, &dists),
+            litlens,
+            dists,
+            costs: boxed(0),
+            matches: boxed(Found::default()),
+            starts: boxed(0),
+            searched: 0,
+            way: Vec::new(),
+        }
+    }
+}
+
+/// An array that never was on the stack.
+fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
+    let boxed = vec![value; N].into_boxed_slice();
+    boxed.try_into().unwrap_or_else(|_| unreachable!("the array's length"))
+}
+
+/// What is thought of lengths before any was seen: so often they are, beside [`GUESSED_LITERALS`] literals.
+const GUESSED_LENS: [u32; LITLEN_SYMBOLS - FIRST_LEN_SYMBOL] =
+    [40, 40, 30, 25, 20, 16, 14, 12, 20, 14, 10, 8, 10, 6, 5, 4, 5, 4, 3, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2];
+const GUESSED_LITERALS: usize = 512;
+
+impl Priced {
+    /// Forgets all, and makes a guess about `data`.
+    pub(super) fn begin(&mut self, data: &[u8]) {
+        self.litlens = [0; LITLEN_SYMBOLS];
+        let sample = &data[..data.len().min(16 * GUESSED_LITERALS)];
+        for byte in sample {
+            self.litlens[usize::from(*byte)] += 1;
+        }
+        for count in &mut self.litlens {
+            *count = (*count as usize * GUESSED_LITERALS / sample.len().max(1)) as u32;
+        }
+        self.litlens[FIRST_LEN_SYMBOL..].copy_from_slice(&GUESSED_LENS);
+        // Far ones are more frequent.
+        self.dists = std::array::from_fn(|symbol| symbol as u32 + 3);
+        self.prices = Prices::new(&self.litlens, &self.dists);
+        self.searched = 0;
+    }
+
+    /// Learns from what was just made of some data; what is older counts less and less.
+    fn learn(&mut self, tokens: &[Token]) {
+        let new = Histogram::of(tokens);
+        let old = self.litlens.iter_mut().chain(&mut self.dists);
+        for (count, new) in old.zip(new.litlen.iter().chain(&new.dist)) {
+            *count = *count - *count / 4 + 2 * new;
+        }
+        self.prices = Prices::new(&self.litlens, &self.dists);
+    }
+
+    /// Appends the tokens of a section at the start of a range. Returns its length.
+    #[inline(never)]
+    fn parse_section<B: Bytes>(
+        &mut self,
+        finder: &mut Finder<'_, true, B>,
+        tuning: Tuning,
+        buf: &[u8],
+        range: Range<usize>,
+        tokens: &mut Vec<Token>,
+        found: Option<&mut Matches>,
+    ) -> usize {
+        let Tuning { effort, margin, is_thorough } = tuning;
+        let margin = margin << (PRICE_BITS + LEN_BITS - 3);
+        let Priced { prices, costs, matches, starts, searched, way, .. } = self;
+        let data = &buf[range.start..range.end.min(range.start + SECTION_LEN)];
+        costs[LANES..LANES + data.len() + MAX_MATCH + 1].fill(NEVER);
+        costs[LANES] = 0;
+        // The longest match of the position before, as far as it reaches beyond this one.
+        let mut known = Match::default();
+        let (mut visited, mut is_nice) = (0, false);
+        for (pos, byte) in data.iter().enumerate() {
+            // By length, from here on.
+            let costs: &mut [i32; LANES + MAX_MATCH + 1] =
+                (&mut costs[pos..pos + LANES + MAX_MATCH + 1]).try_into().expect("as many");
+            let here = costs[LANES] & !LEN_MASK;
+            let next = costs[LANES + 1];
+            costs[LANES + 1] = next.min(here + prices.literal[usize::from(*byte)]);
+            known.len = known.len.saturating_sub(1);
+            visited = pos + 1;
+            let start = starts[pos] as usize;
+            if pos >= *searched {
+                starts[pos + 1] = start as u32;
+                if next - here <= margin {
+                    continue;
+                }
+                let seed = if is_thorough { Match::default() } else { known };
+                let room = (&mut matches[start..start + MAX_FOUND]).try_into().expect("as many");
+                let count = finder.find_all(range.start + pos, range.end, seed, effort, room);
+                starts[pos + 1] = (start + count) as u32;
+            }
+            let matches = &matches[start..starts[pos + 1] as usize];
+            let mut len_before = MIN_MATCH - 1;
+            for found in matches {
+                let base = here + prices.dist[found.dist_symbol() % 32];
+                // In whole eights up to the length: shorter ones are possible, too.
+                let mut first = LANES + found.len() + 1;
+                loop {
+                    first -= LANES;
+                    let costs: &mut [i32; LANES] =
+                        (&mut costs[first..first + LANES]).try_into().expect("as many");
+                    let lens: &[i32; LANES] = prices.len[first..first + LANES].try_into().expect("as many");
+                    *costs = std::array::from_fn(|i| {
+                        let cost = base + lens[i];
+                        if cost < costs[i] { cost } else { costs[i] }
+                    });
+                    if first <= LANES + len_before + 1 {
+                        break;
+                    }
+                }
+                len_before = found.len();
+            }
+            known = match matches.last() {
+                Some(found) => Match { len: found.len(), dist: found.dist() },
+                None => Match::default(),
+            };
+            is_nice = known.len >= effort.nice_len;
+            if is_nice || starts[pos + 1] as usize > SECTION_MATCHES - MAX_FOUND {
+                break;
+            }
+        }
+        // Where the cheapest way to a position comes from.
+        let before = |pos: usize| pos - (costs[LANES + pos] & LEN_MASK) as usize;
+        let mut end = visited - usize::from(is_nice);
+        // Where it leads at last is known only if it ends here.
+        let is_open = !is_nice && range.start + end < range.end;
+        if is_open && visited > OVERLAP + MAX_MATCH {
+            while end > visited - OVERLAP {
+                end = before(end);
+            }
+        }
+        way.clear();
+        let mut pos = end;
+        while pos > 0 {
+            let len = pos - before(pos);
+            pos = before(pos);
+            let matches = &matches[starts[pos] as usize..starts[pos + 1] as usize];
+            way.push(match matches.iter().find(|found| found.len() >= len) {
+                Some(found) if len >= MIN_MATCH => Token::match_(len, found.dist()),
+                _ => Token::literal(data[pos]),
+            });
+        }
+        tokens.extend(way.iter().rev());
+        if is_nice {
+            tokens.push(Token::match_(known.len, known.dist));
+            end += known.len;
+        }
+        let searched_len = visited.max(*searched);
+        if let Some(found) = found {
+            let before = found.all.len() as u32;
+            let count = starts[searched_len.min(end)];
+            found.all.extend_from_slice(&matches[..count as usize]);
+            found.starts.extend(starts[1..=searched_len.min(end)].iter().map(|start| before + start));
+            found.starts.resize(found.starts.len() + end.saturating_sub(searched_len), before + count);
+        }
+        // What is searched for is not searched for again.
+        *searched = searched_len.saturating_sub(end);
+        if *searched > 0 {
+            let first = starts[end];
+            matches.copy_within(first as usize..starts[searched_len] as usize, 0);
+            starts.copy_within(end..=searched_len, 0);
+            starts[..=*searched].iter_mut().for_each(|start| *start -= first);
+        }
+        end
+    }
+}
+
+/// A parser of `buf` in the middle of a chunk.
+pub(super) struct Parser<'a, B> {
+    priced: &'a mut Priced,
+    finder: Finder<'a, true, B>,
+    pub(super) buf: &'a [u8],
+    tuning: Tuning,
+}
+
+impl<'a, B: Bytes> Parser<'a, B> {
+    /// A parser of `data`, which are `bytes` and `buf`.
+    pub(super) fn new(
+        priced: &'a mut Priced,
+        chains: &'a mut Chains,
+        bytes: B,
+        buf: &'a [u8],
+        data: Range<usize>,
+        tuning: Tuning,
+    ) -> Parser<'a, B> {
+        priced.begin(&buf[data]);
+        Parser { priced, finder: chains.begin(bytes), buf, tuning }
+    }
+
+    /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is
+    /// asked for. Ranges follow each other; what is before the first one is the window.
+    ///
+    /// Returns where the tokens end: before the end of the range if there are too many matches.
+    pub(super) fn parse(
+        &mut self,
+        range: Range<usize>,
+        tokens: &mut Vec<Token>,
+        mut found: Option<&mut Matches>,
+    ) -> usize {
+        let Parser { priced, finder, buf, tuning } = self;
+        let Range { mut start, end } = range;
+        let (mut learnt, mut learn_at) = (tokens.len(), start + FIRST_LEARN_LEN);
+        while start < end {
+            start += priced.parse_section(finder, *tuning, buf, start..end, tokens, found.as_deref_mut());
+            if start >= learn_at {
+                priced.learn(&tokens[learnt..]);
+                (learnt, learn_at) = (tokens.len(), start + LEARN_LEN);
+            }
+            if let Some(found) = &mut found
+                && found.all.len() >= MAX_MATCHES
+            {
+                found.clip();
+                break;
+            }
+        }
+        priced.learn(&tokens[learnt..]);
+        start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::chain::Unchecked;
+    use crate::deflate::chain::tests::Checked;
+    use crate::deflate::tests::{kinds, unparsed};
+
+    /// The tokens of `buf`, and where they end: it is parsed in ranges of `step` bytes.
+    fn parsed(
+        bytes: impl Bytes,
+        buf: &[u8],
+        tuning: Tuning,
+        step: usize,
+        mut found: Option<&mut Matches>,
+    ) -> Vec<Token> {
+        let (mut priced, mut chains) = (Priced::default(), Chains::default());
+        let mut parser = Parser::new(&mut priced, &mut chains, bytes, buf, 0..buf.len(), tuning);
+        let (mut tokens, mut start) = (Vec::new(), 0);
+        while start < buf.len() {
+            let end = buf.len().min(start + step);
+            start = parser.parse(start..end, &mut tokens, found.as_deref_mut());
+            assert!(start == end || found.is_some());
+        }
+        tokens
+    }
+
+    fn tunings() -> impl Iterator<Item = Tuning> {
+        [(1, 8, 0), (8, 30, 48), (60, 258, 16), (60, 258, NO_MARGIN)].into_iter().flat_map(
+            |(max_chain, nice_len, margin)| {
+                let effort = Effort { max_chain, nice_len };
+                [false, true].map(|is_thorough| Tuning { effort, margin, is_thorough })
+            },
+        )
+    }
+
+    #[test]
+    fn reading_without_bounds_checks_makes_no_difference() {
+        for len in (0..20).chain([255, 256, 257, 300, 4000, 40_000]) {
+            for (name, data) in kinds(len) {
+                for tuning in tunings() {
+                    for step in [70_000, 1000, 7] {
+                        let tokens = parsed(Checked(&data), &data, tuning, step, None);
+                        assert!(unparsed(&tokens) == data, "{name} {len} {tuning:?}");
+                        assert!(tokens == parsed(Unchecked(&data), &data, tuning, step, None));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matches_that_are_handed_on_are_there_and_end_in_their_range() {
+        for (name, data) in kinds(100_000) {
+            for tuning in tunings() {
+                for step in [70_000, 3000] {
+                    let mut found = Matches::default();
+                    let tokens = parsed(Unchecked(&data), &data, tuning, step, Some(&mut found));
+                    assert!(
+                        tokens == parsed(Unchecked(&data), &data, tuning, step, None),
+                        "{name} {tuning:?}"
+                    );
+                    assert_eq!(found.starts.len(), data.len() + 1, "{name} {tuning:?}");
+                    for pos in 0..data.len() {
+                        let end = data.len().min(pos / step * step + step);
+                        let mut before = 0;
+                        for found in found.at(pos) {
+                            assert!(found.len() > before && pos + found.len() <= end && found.dist() <= pos);
+                            before = found.len();
+                            let there = &data[pos - found.dist()..][..before];
+                            assert!(there == &data[pos..pos + before], "{name} at {pos}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_ends_early_where_there_are_too_many_matches() {
+        // Many matches at each position: all lengths, each nearest somewhere else.
+        let mut state = 1u64;
+        let data: Vec<u8> = (0..500_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                b'a' + (state >> 63) as u8
+            })
+            .collect();
+        let effort = Effort { max_chain: 200, nice_len: 258 };
+        let tuning = Tuning { effort, margin: NO_MARGIN, is_thorough: true };
+        let (mut priced, mut chains) = (Priced::default(), Chains::default());
+        let mut parser =
+            Parser::new(&mut priced, &mut chains, Unchecked(&data), &data, 0..data.len(), tuning);
+        let (mut tokens, mut start, mut ranges) = (Vec::new(), 0, 0);
+        while start < data.len() {
+            let mut found = Matches::default();
+            let end = parser.parse(start..data.len(), &mut tokens, Some(&mut found));
+            assert!(found.all.len() <= MAX_MATCHES + SECTION_MATCHES);
+            let ends =
+                (0..end - start).flat_map(|pos| found.at(pos).iter().map(move |found| pos + found.len()));
+            assert!(found.starts.len() == end - start + 1 && ends.max() <= Some(end - start));
+            start = end;
+            ranges += 1;
+        }
+        assert!(ranges > 1 && unparsed(&tokens) == data);
+    }
+}
