@@ -31,7 +31,7 @@ use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::split::Block;
 use super::token::{MAX_MATCH, Token, WINDOW_LEN};
-use super::{Chunk, block, split};
+use super::{Chunk, block, split, token};
 
 /// How thorough a level is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +207,9 @@ impl Segment {
     fn begin(&mut self, range: Range<usize>) {
         (self.pos, self.count, self.counted, self.noisy_runs) = (range.start, 0, 0, 0);
         if self.tokens.len() < range.len() + 2 {
-            self.tokens = vec![Token::default(); range.len() + 2];
+            // Memory is only there where it was written to: one long buffer takes less than longer and longer ones.
+            let len = if range.len() < LEAST_CUT_LEN { range.len() } else { SEGMENT_LEN };
+            self.tokens = token::nothing(len + 2);
         }
         self.blocks.clear();
         self.range = range;

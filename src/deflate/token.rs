@@ -89,6 +89,13 @@ impl Token {
     }
 }
 
+/// So many tokens that mean nothing, in memory that was not written to yet.
+pub(super) fn nothing(len: usize) -> Vec<Token> {
+    // Only of plain numbers the library knows that fresh memory has zeros; that these become tokens where they are
+    // takes nothing.
+    vec![0; len].into_iter().map(Token).collect()
+}
+
 /// What a token is, for those who look at tokens one by one.
 #[cfg(test)]
 impl Token {
