@@ -124,9 +124,10 @@ impl Chunk<'_> {
     }
 }
 
-/// The shortest input buffer. Allocations of this length arrive zeroed from the system, page by page
-/// as they are used; shorter ones are cleared first, which takes longer than compressing a tiny file.
-const MIN_BUFFER_LEN: usize = 256 << 10;
+/// The shortest input buffer: room for the longest of the usual chunks, and its window. Allocations of this length
+/// arrive zeroed from the system, page by page as they are used, so a longer one costs nothing, and short ones
+/// need not be given up when chunks grow.
+const MIN_BUFFER_LEN: usize = (2 << 20) + (64 << 10);
 
 /// An input buffer of at least `len` bytes, and what our encoder wants to see behind them.
 fn buffer(len: usize) -> Vec<u8> {
