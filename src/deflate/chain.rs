@@ -114,6 +114,8 @@ pub(super) struct Chains {
     base: usize,
     /// All positions before this one are inserted.
     inserted: usize,
+    /// The farthest one that had to be. What is inserted beyond it is less than [`BATCH_LEN`].
+    needed: usize,
     /// What a hash is shifted by to become an index.
     shift3: u32,
     shift4: u32,
@@ -131,7 +133,7 @@ struct Tables {
 
 impl Default for Chains {
     fn default() -> Chains {
-        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, shift3: 0, shift4: 0 }
+        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, needed: 0, shift3: 0, shift4: 0 }
     }
 }
 
@@ -160,7 +162,7 @@ impl Chains {
             self.tables.last3[..1 << bits3].fill(NOWHERE);
         }
         self.tables.last4[..1 << bits4].fill(NOWHERE);
-        (self.base, self.inserted) = (0, 0);
+        (self.base, self.inserted, self.needed) = (0, 0, 0);
         Finder { chains: self, buf }
     }
 
@@ -292,9 +294,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         if max_len <= least.max(MIN_MATCH) {
             return Match::default();
         }
-        if pos >= self.chains.inserted {
-            self.insert(pos);
-        }
+        self.need(pos);
         let buf = self.buf;
         // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
         let bytes = unsafe { buf.u32_at(pos) };
@@ -366,9 +366,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         if max_len <= MIN_MATCH {
             return 0;
         }
-        if pos >= self.chains.inserted {
-            self.insert(pos);
-        }
+        self.need(pos);
         let buf = self.buf;
         // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
         let bytes = unsafe { buf.u32_at(pos) };
@@ -420,11 +418,22 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         count
     }
 
+    /// Sees to it that `pos` is inserted.
+    #[inline(always)]
+    fn need(&mut self, pos: usize) {
+        self.chains.needed = self.chains.needed.max(pos);
+        if pos >= self.chains.inserted {
+            self.insert(pos);
+        }
+    }
+
     /// The first place in reach from `pos`: not too far, and with its link still there. Each position that is
-    /// inserted takes the place of that a window before it.
+    /// inserted takes the place of that a window before it; how many are depends on where the buffer begins, how
+    /// many may be does not.
     #[inline(always)]
     fn lowest(&self, pos: usize) -> isize {
-        (pos.saturating_sub(MAX_DIST) as isize).max(self.chains.inserted as isize - WINDOW_LEN as isize)
+        let first_link = (self.chains.needed + BATCH_LEN) as isize - WINDOW_LEN as isize;
+        (pos.saturating_sub(MAX_DIST) as isize).max(first_link)
     }
 
     /// Goes on with `search` for matches longer than `best`; calls `found` with each, and returns the last.
@@ -444,9 +453,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
             // last place is farther back than the next candidate, all candidates up to there are in vain.
             let tail_ahead = best.len - MIN_MATCH;
             let there = pos + tail_ahead;
-            if there >= self.chains.inserted {
-                self.insert(there);
-            }
+            self.need(there);
             let lowest = self.lowest(pos);
             let tail_from = self.chains.link4(there) - tail_ahead as isize;
             if tail_from < from {

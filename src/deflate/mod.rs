@@ -205,14 +205,13 @@ impl Encoder {
                 }
             }
             (Strategy::Usual, Parser::Priced(tuning)) => {
-                let mut parser = priced::Parser::new(priced, chains, bytes, buf, chunk.data.clone(), tuning);
+                let mut parser = priced::Parser::new(priced, chains, chunk, bytes, tuning);
                 blocks.write_stretches(row, chunk, out, |range, tokens| {
                     parser.parse(range, tokens, None);
                 });
             }
             (Strategy::Usual, Parser::Optimal(tuning)) => {
-                let mut parser =
-                    priced::Parser::new(priced, chains, bytes, buf, chunk.data.clone(), tuning.first);
+                let mut parser = priced::Parser::new(priced, chains, chunk, bytes, tuning.first);
                 blocks.write(chunk, out, |range, tokens, blocks| {
                     optimal.parse(&mut parser, range, tuning, row.run_len, tokens, blocks)
                 });

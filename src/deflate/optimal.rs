@@ -192,7 +192,7 @@ impl Optimal {
         tokens.clear();
         self.matches.clear();
         let end = parser.parse(range.start..end, tokens, Some(&mut self.matches));
-        let data = &parser.buf[range.start..end];
+        let data = &parser.chunk.buf[range.start..end];
         self.dists.clear();
         self.dists.extend((0..data.len()).map(|pos| short_dists(self.matches.at(pos))));
         split(tokens, run_len, blocks);
@@ -400,8 +400,8 @@ mod tests {
         for data in samples {
             let (mut state, mut chains) = (Priced::default(), Chains::default());
             let all = 0..data.len();
-            let mut first =
-                priced::Parser::new(&mut state, &mut chains, Unchecked(&data), &data, all.clone(), FIRST);
+            let chunk = Chunk::whole(&data);
+            let mut first = priced::Parser::new(&mut state, &mut chains, &chunk, Unchecked(&data), FIRST);
             let mut parser = Optimal::default();
             let (mut tokens, mut blocks) = (Vec::new(), Vec::new());
             let end = parser.parse(&mut first, all, tuning, 1 << 20, &mut tokens, &mut blocks);

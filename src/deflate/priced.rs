@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use super::Chunk;
 use super::chain::{Bytes, Chains, Effort, Finder, Found, MAX_FOUND, Match};
 use super::histogram::Histogram;
 use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
@@ -285,26 +286,25 @@ impl Priced {
     }
 }
 
-/// A parser of `buf` in the middle of a chunk.
+/// A parser in the middle of a chunk.
 pub(super) struct Parser<'a, B> {
     priced: &'a mut Priced,
     finder: Finder<'a, true, B>,
-    pub(super) buf: &'a [u8],
+    pub(super) chunk: &'a Chunk<'a>,
     tuning: Tuning,
 }
 
 impl<'a, B: Bytes> Parser<'a, B> {
-    /// A parser of `data`, which are `bytes` and `buf`.
+    /// A parser of `chunk`, whose buffer is read as `bytes`.
     pub(super) fn new(
         priced: &'a mut Priced,
         chains: &'a mut Chains,
+        chunk: &'a Chunk<'a>,
         bytes: B,
-        buf: &'a [u8],
-        data: Range<usize>,
         tuning: Tuning,
     ) -> Parser<'a, B> {
-        priced.begin(&buf[data]);
-        Parser { priced, finder: chains.begin(bytes), buf, tuning }
+        priced.begin(&chunk.buf[chunk.data.clone()]);
+        Parser { priced, finder: chains.begin(bytes), chunk, tuning }
     }
 
     /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is
@@ -317,11 +317,16 @@ impl<'a, B: Bytes> Parser<'a, B> {
         tokens: &mut Vec<Token>,
         mut found: Option<&mut Matches>,
     ) -> usize {
-        let Parser { priced, finder, buf, tuning } = self;
+        let Parser { priced, finder, chunk, tuning } = self;
         let Range { mut start, end } = range;
+        // What is behind a cut must not depend on what was before it.
+        if chunk.cuts.binary_search(&(start - chunk.data.start)).is_ok() {
+            priced.begin(&chunk.buf[range]);
+        }
         let (mut learnt, mut learn_at) = (tokens.len(), start + FIRST_LEARN_LEN);
         while start < end {
-            start += priced.parse_section(finder, *tuning, buf, start..end, tokens, found.as_deref_mut());
+            start +=
+                priced.parse_section(finder, *tuning, chunk.buf, start..end, tokens, found.as_deref_mut());
             if start >= learn_at {
                 priced.learn(&tokens[learnt..]);
                 (learnt, learn_at) = (tokens.len(), start + LEARN_LEN);
@@ -354,7 +359,8 @@ mod tests {
         mut found: Option<&mut Matches>,
     ) -> Vec<Token> {
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
-        let mut parser = Parser::new(&mut priced, &mut chains, bytes, buf, 0..buf.len(), tuning);
+        let chunk = Chunk::whole(buf);
+        let mut parser = Parser::new(&mut priced, &mut chains, &chunk, bytes, tuning);
         let (mut tokens, mut start) = (Vec::new(), 0);
         while start < buf.len() {
             let end = buf.len().min(start + step);
@@ -428,8 +434,8 @@ mod tests {
         let effort = Effort { max_chain: 200, nice_len: 258 };
         let tuning = Tuning { effort, margin: NO_MARGIN, is_thorough: true };
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
-        let mut parser =
-            Parser::new(&mut priced, &mut chains, Unchecked(&data), &data, 0..data.len(), tuning);
+        let chunk = Chunk::whole(&data);
+        let mut parser = Parser::new(&mut priced, &mut chains, &chunk, Unchecked(&data), tuning);
         let (mut tokens, mut start, mut ranges) = (Vec::new(), 0, 0);
         while start < data.len() {
             let mut found = Matches::default();
