@@ -40,7 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
     let tuning = Tuning { level: 1 + level % 12, strategy };
     // A few bytes go a long way: what is far apart has to be found, too.
     let data = data.repeat(1 + usize::from(*repeats) * usize::from(kind & 16 != 0));
-    let len = if kind & 32 != 0 { 1 + 97 * usize::from(*len) } else { data.len().max(1) };
+    // Not too many chunks: each has a window to look at.
+    let len = if kind & 32 != 0 { (1 + 97 * usize::from(*len)).max(data.len() / 8) } else { data.len().max(1) };
     let stream = packed(&data, tuning, len, kind & 64 != 0);
     assert!(stream == packed(&data, tuning, len, kind & 64 != 0));
     let mut out = vec![0; data.len()];
