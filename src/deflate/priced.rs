@@ -15,8 +15,9 @@ use std::ops::Range;
 use super::Chunk;
 use super::chain::{Bytes, Chains, Effort, Finder, Found, MAX_FOUND, Match};
 use super::histogram::Histogram;
+use super::lazy;
 use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
-use super::token::{DIST_SYMBOLS, FIRST_LEN_SYMBOL, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, Token};
+use super::token::{DIST_SYMBOLS, FIRST_LEN_SYMBOL, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, Token, len_symbol};
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,20 +141,27 @@ fn boxed<T: Clone, const N: usize>(value: T) -> Box<[T; N]> {
 /// What is thought of lengths before any was seen: so often they are, beside [`GUESSED_LITERALS`] literals.
 const GUESSED_LENS: [u32; LITLEN_SYMBOLS - FIRST_LEN_SYMBOL] =
     [40, 40, 30, 25, 20, 16, 14, 12, 20, 14, 10, 8, 10, 6, 5, 4, 5, 4, 3, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2];
-const GUESSED_LITERALS: usize = 512;
+const GUESSED_LITERALS: u32 = 512;
 
 impl Priced {
     /// Forgets all, and makes a guess about `data`.
     pub(super) fn begin(&mut self, data: &[u8]) {
         self.litlens = [0; LITLEN_SYMBOLS];
-        let sample = &data[..data.len().min(16 * GUESSED_LITERALS)];
+        let sample = &data[..data.len().min(8 << 10)];
         for byte in sample {
-            self.litlens[usize::from(*byte)] += 1;
+            self.litlens[usize::from(*byte)] = 1;
         }
+        // All that occur are thought to be as frequent as each other. Where a few are by far the most frequent,
+        // that favours matches, and rightly: those are what makes them frequent.
+        let used: u32 = self.litlens.iter().sum();
         for count in &mut self.litlens {
-            *count = (*count as usize * GUESSED_LITERALS / sample.len().max(1)) as u32;
+            *count *= GUESSED_LITERALS / used.max(1);
         }
         self.litlens[FIRST_LEN_SYMBOL..].copy_from_slice(&GUESSED_LENS);
+        // Where few different bytes occur, literals are short.
+        for len in MIN_MATCH..lazy::min_len(data) {
+            self.litlens[len_symbol(len).0] = 0;
+        }
         // Far ones are more frequent.
         self.dists = std::array::from_fn(|symbol| symbol as u32 + 3);
         self.prices = Prices::new(&self.litlens, &self.dists);
