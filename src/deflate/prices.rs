@@ -2,8 +2,11 @@
 //!
 //! Prices have room for a length in their low bits, so that the least of several sums says how it came about.
 
+use super::huffman::{MAX_LEN, build_lens};
 use super::split::{FRACTION_BITS, log2};
-use super::token::{DIST_SYMBOLS, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, dist_extra_bits, len_symbol};
+use super::token::{
+    DIST_SYMBOLS, END_OF_BLOCK, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, dist_extra_bits, len_symbol,
+};
 
 /// Prices are in 1/2^[`PRICE_BITS`] of a bit.
 pub(super) const PRICE_BITS: u32 = 5;
@@ -17,6 +20,10 @@ pub(super) const NEVER: i32 = 1 << 30;
 pub(super) const LANES: usize = 8;
 /// In place of the dist symbol of something that there is not.
 pub(super) const NO_DIST: usize = 31;
+
+/// If no more symbols than these are frequent, codewords are no ideal code: four as frequent as each other take 2
+/// bits, but for one of them, which has to leave room for the rest.
+const FEW: usize = 7;
 
 /// Prices of symbols, with their extra bits, shifted up by [`LEN_BITS`].
 pub(super) struct Prices {
@@ -41,6 +48,15 @@ impl Prices {
         let total: u32 = litlens.iter().sum::<u32>() + 1;
         for (price_of, count) in prices.literal.iter_mut().zip(litlens) {
             *price_of = price(total, *count, 0) + 1;
+        }
+        if litlens.iter().filter(|count| **count > total / 64).count() <= FEW {
+            let mut counts = *litlens;
+            counts[END_OF_BLOCK] = 1;
+            let mut lens = [0; LITLEN_SYMBOLS];
+            build_lens(&counts, MAX_LEN, &mut lens);
+            for (price_of, len) in prices.literal.iter_mut().zip(lens).filter(|(_, len)| *len > 0) {
+                *price_of = (*price_of).max((i32::from(len) << (PRICE_BITS + LEN_BITS)) + 1);
+            }
         }
         for len in MIN_MATCH..=MAX_MATCH {
             let (symbol, extra_bits) = len_symbol(len);
