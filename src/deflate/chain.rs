@@ -95,6 +95,11 @@ const HASH_FACTOR: u32 = 0x9e37_79b1;
 const MAX_BITS3: u32 = 16;
 const MAX_BITS4: u32 = 16;
 
+/// How many places of three bytes are known, as bits of an index: few, which stay in the nearest cache, where
+/// only near ones are taken; more where all are weighed.
+pub(super) const FEW_BITS3: u32 = 12;
+pub(super) const MANY_BITS3: u32 = MAX_BITS3;
+
 /// A position that is out of reach from everywhere.
 const NOWHERE: i16 = i16::MIN;
 
@@ -153,10 +158,11 @@ impl Tables {
 }
 
 impl Chains {
-    /// Forgets everything, and gets ready for `buf`. With `SHORT`, three bytes are matches, too.
-    pub(super) fn begin<const SHORT: bool, B: Bytes>(&mut self, buf: B) -> Finder<'_, SHORT, B> {
+    /// Forgets everything, and gets ready for `buf`. With `SHORT`, three bytes are matches, too, of which a table
+    /// by `bits3` bits knows the last places.
+    pub(super) fn begin<const SHORT: bool, B: Bytes>(&mut self, buf: B, bits3: u32) -> Finder<'_, SHORT, B> {
         let bits = (buf.len() | 255).ilog2() + 1;
-        let (bits3, bits4) = (bits.min(MAX_BITS3), bits.min(MAX_BITS4));
+        let (bits3, bits4) = (bits.min(bits3), bits.min(MAX_BITS4));
         (self.shift3, self.shift4) = (32 - bits3, 32 - bits4);
         if SHORT {
             self.tables.last3[..1 << bits3].fill(NOWHERE);
@@ -170,8 +176,8 @@ impl Chains {
     fn slide(&mut self) {
         self.base += WINDOW_LEN;
         let slide = |entry: &mut i16| *entry = entry.saturating_add(i16::MIN);
-        self.tables.last3.iter_mut().for_each(slide);
-        self.tables.last4.iter_mut().for_each(slide);
+        self.tables.last3[..1 << (32 - self.shift3)].iter_mut().for_each(slide);
+        self.tables.last4[..1 << (32 - self.shift4)].iter_mut().for_each(slide);
         self.tables.links4.as_flattened_mut().iter_mut().for_each(slide);
     }
 
@@ -439,8 +445,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
     /// Goes on with `search` for matches longer than `best`; calls `found` with each, and returns the last.
     ///
     /// # Safety
-    /// What `search` says is true, `best.len` is [`MIN_MATCH`] at least and less than `search.nice_len`, which
-    /// is no more than `search.max_len`.
+    /// What `search` says is true; `best.len` is [`MIN_MATCH`] at least and less than `search.max_len`.
     #[inline(always)]
     unsafe fn find_longer(&mut self, search: Search, mut best: Match, mut found: impl FnMut(Match)) -> Match {
         let Search { pos, bytes, max_len, nice_len, mut from, mut left } = search;
@@ -557,8 +562,8 @@ pub(super) mod tests {
         let (mut chains, mut others) = (Chains::default(), Chains::default());
         let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
-            let mut finder = chains.begin::<false, _>(Checked(&data));
-            let mut other = others.begin::<true, _>(Checked(&data));
+            let mut finder = chains.begin::<false, _>(Checked(&data), FEW_BITS3);
+            let mut other = others.begin::<true, _>(Checked(&data), MANY_BITS3);
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
@@ -591,7 +596,7 @@ pub(super) mod tests {
         let mut chains = Chains::default();
         for gap in [4, 100, 4093, 4094] {
             let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
-            let mut finder = chains.begin::<true, _>(Checked(&data));
+            let mut finder = chains.begin::<true, _>(Checked(&data), FEW_BITS3);
             let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort)).last();
             let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
             assert_eq!(found, Some(expected), "{gap}");

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::chain::{Bytes, Chains, Effort, Finder, Match};
+use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
 use super::token::{MIN_MATCH, Token};
 
 /// What the parser does.
@@ -30,7 +30,7 @@ pub(super) struct Parser<'a, const SHORT: bool, B> {
 impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
     /// A parser of `buf`. Without `SHORT` it takes no matches of three bytes.
     pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning) -> Self {
-        Parser { finder: chains.begin(buf), tuning }
+        Parser { finder: chains.begin(buf, FEW_BITS3), tuning }
     }
 
     /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::Chunk;
-use super::chain::{Bytes, Chains, Effort, Finder, Found, MAX_FOUND, Match};
+use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS3, MAX_FOUND, Match};
 use super::histogram::Histogram;
 use super::lazy;
 use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
@@ -312,7 +312,7 @@ impl<'a, B: Bytes> Parser<'a, B> {
         tuning: Tuning,
     ) -> Parser<'a, B> {
         priced.begin(&chunk.buf[chunk.data.clone()]);
-        Parser { priced, finder: chains.begin(bytes), chunk, tuning }
+        Parser { priced, finder: chains.begin(bytes, MANY_BITS3), chunk, tuning }
     }
 
     /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is
