@@ -14,6 +14,9 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
+//! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that of the
+//! position behind it in the next step (lazy matching).
+//!
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
 //! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, 64 bytes at a time,
 //! and to insert a few of the positions that the match skips. The streams take each part of a step in turn:
@@ -30,7 +33,7 @@ use std::ops::Range;
 use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::split::Block;
-use super::token::{MAX_MATCH, Token, WINDOW_LEN};
+use super::token::{MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
 use super::{Chunk, block, split, token};
 
 /// How thorough a level is.
@@ -52,6 +55,10 @@ trait Thoroughness {
     const HAS_LONG: bool;
     /// Whether there is a third table, by hash of three bytes.
     const HAS_SHORTEST: bool;
+    /// Whether a match at the second position waits for what is at the third, and dists are weighed.
+    const IS_LAZY: bool;
+    /// The shortest match that is taken.
+    const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
     /// How many of the positions in a long match are inserted: all over it into the table of long matches,
@@ -64,6 +71,7 @@ impl Thoroughness for Least {
     type Binary = Least;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
     const BACK: usize = 2;
     const IN_LONG: usize = 4;
 }
@@ -73,6 +81,7 @@ impl Thoroughness for Less {
     type Binary = Less;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
     const BACK: usize = 3;
     const IN_LONG: usize = 8;
 }
@@ -82,6 +91,7 @@ impl Thoroughness for More {
     type Binary = MoreOfBinary;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = true;
     const BACK: usize = MAX_BACK;
     const IN_LONG: usize = 16;
 }
@@ -91,6 +101,7 @@ impl Thoroughness for MoreOfBinary {
     type Binary = MoreOfBinary;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = true;
+    const IS_LAZY: bool = true;
     const BACK: usize = MAX_BACK;
     const IN_LONG: usize = 16;
 }
@@ -108,8 +119,6 @@ fn are_binary(data: &[u8]) -> bool {
 
 const MAX_BACK: usize = 6;
 
-/// The shortest match that is taken.
-const LEAST_LEN: usize = 4;
 /// The farthest dist less 1 at which a match of 3 bytes is taken, if the level looks for them: beyond it,
 /// three literals tend to be shorter.
 const MAX_SHORTEST_DIST: usize = 1 << 10;
@@ -163,7 +172,17 @@ fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
 
 /// Inserts the positions from `from` to `to`, as far as there are bytes enough.
 fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from: usize, to: usize) {
-    for pos in from..to.min(buf.len().saturating_sub(7)) {
+    const GROUP: usize = 4;
+    let to = to.min(buf.len().saturating_sub(7)).max(from);
+    let rest = (to - from) % GROUP;
+    for pos in (from..to - rest).step_by(GROUP) {
+        // What is loaded may have to wait until it is known where the stores before it go: so some at once.
+        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i));
+        for (pos, bytes) in (pos..).zip(bytes) {
+            insert::<T, BITS>(tables, bytes, pos);
+        }
+    }
+    for pos in to - rest..to {
         insert::<T, BITS>(tables, u64_at(buf, pos), pos);
     }
 }
@@ -417,7 +436,7 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
                 }
             }
         }
-        if best.0 >= LEAST_LEN {
+        if best.0 > MIN_MATCH {
             segment.push(Token::match_(best.0, best.1 + 1));
             segment.pos += best.0;
         } else {
@@ -481,16 +500,16 @@ unsafe fn take_steps<
 ) {
     let mut at = segments.each_ref().map(|segment| (segment.pos, segment.count));
     let tokens = segments.each_mut().map(|segment| &mut segment.tokens[..]);
+    let mut entries = [[[0; 3]; 2]; N];
+    let mut found = [Found::default(); N];
     for _ in 0..steps {
-        let mut entries = [[[0; 3]; 2]; N];
-        let mut found = [Found::default(); N];
         // SAFETY: the caller's.
         unsafe {
             for i in 0..N {
                 entries[i] = look_up::<T, BITS, CHECKED>(buf, &mut tables[i], at[i].0);
             }
             for i in 0..N {
-                found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i]);
+                found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i], found[i]);
             }
             for i in 0..N {
                 if found[i].len == COMPARED {
@@ -538,7 +557,7 @@ struct Found {
     is_next: bool,
 }
 
-/// The second part of a step: what the candidates are worth.
+/// The second part of a step: what the candidates are worth, if `before` was found by the step before.
 ///
 /// # Safety
 /// As [`take_steps`].
@@ -547,12 +566,29 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
     buf: &[u8],
     p: usize,
     entries: [[u16; 3]; 2],
+    before: Found,
 ) -> Found {
     // SAFETY: the caller's.
-    let [(len_a, dist_a), (len_b, dist_b)] =
+    let [(mut len_a, mut dist_a), (len_b, dist_b)] =
         [0, 1].map(|i| unsafe { longest::<T, EARLY, CHECKED>(buf, p + i, entries[i]) });
-    let is_next = len_a < len_b;
+    let is_next = if T::IS_LAZY {
+        let is_better = before.is_next & (before.len >= len_a);
+        len_a = select(is_better, before.len, len_a);
+        dist_a = select(is_better, before.dist_less_1, dist_a);
+        // A byte counts for four bits, the literal for half a byte; a dist's bits are those of its extra bits.
+        let bits = (4 * (len_b as i32 - len_a as i32) - 2).clamp(-16, 16);
+        let is_longer = (dist_b as u64 + 1) << 16 < (dist_a as u64 + 1) << (16 + bits);
+        pays::<T>(len_b, dist_b) & ((len_a < T::LEAST_LEN) | is_longer)
+    } else {
+        len_a < len_b
+    };
     Found { len: select(is_next, len_b, len_a), dist_less_1: select(is_next, dist_b, dist_a), is_next }
+}
+
+/// Whether a match is worth its symbols.
+#[inline(always)]
+fn pays<T: Thoroughness>(len: usize, dist_less_1: usize) -> bool {
+    (len > MIN_MATCH) | ((len >= T::LEAST_LEN) & (dist_less_1 < MAX_SHORTEST_DIST))
 }
 
 /// The longest of the candidates for `pos`: its length, [`COMPARED`] at most, and its dist less 1.
@@ -634,15 +670,16 @@ unsafe fn take<T: Thoroughness, const CHECKED: bool>(
     (p, count): (usize, usize),
     Found { len, dist_less_1, is_next }: Found,
 ) -> (usize, usize) {
-    let is_shortest = T::HAS_SHORTEST & (len >= 3) & (dist_less_1 < MAX_SHORTEST_DIST);
-    let is_match = (len >= LEAST_LEN) | is_shortest;
+    let is_match = pays::<T>(len, dist_less_1);
     // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
     unsafe {
         let literals = load::<CHECKED>(buf, p) as u16;
-        let match_ = Token::found(len, dist_less_1);
-        let first = select(is_next, Token::literal(literals as u8), match_);
-        let first = select(is_match, first, Token::literals(literals));
+        let (literal, match_) = (Token::literal(literals as u8), Token::found(len, dist_less_1));
+        let first = select(is_match, select(is_next, literal, match_), Token::literals(literals));
         store::<CHECKED, _>(tokens, count, first);
+        if T::IS_LAZY {
+            return (p + select(is_match, select(is_next, 1, len), 2), count + 1);
+        }
         store::<CHECKED, _>(tokens, count + 1, match_);
     }
     let next = p + select(is_match, len + usize::from(is_next), 2);
