@@ -4,13 +4,13 @@
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!
-//! For three bytes only the last place where they were searched for is known, for four bytes all places in
-//! the window, each linked to the one before it.
+//! For three bytes only the last place where they were searched for is known, for four bytes (or up to eight, where few
+//! different bytes occur, so that four are everywhere) all places in the window, each linked to the one before it.
 //!
-//! Why it is fast: positions are inserted in batches ahead of the search, four at a time in a loop without
+//! Why it is fast: positions are inserted in batches ahead of the search, eight at a time in a loop without
 //! branches that depend on the data; links lead back only, so what is ahead does not disturb. And a search
-//! goes along whichever chain is shorter at that point: that of the four bytes where it begins, or that of the
-//! four where a match would have to be longer than the best one. Mostly the latter are rare, and often
+//! goes along whichever chain is shorter at that point: that of the bytes where it begins, or that of those
+//! where a match would have to be longer than the best one. Mostly the latter are rare, and often
 //! they are nowhere in the window. zlib-ng's slow levels choose between chains, too.
 //!
 //! The data are read through [`Bytes`]. The argument for its contract: whatever is inserted was in the data,
@@ -81,8 +81,10 @@ impl Bytes for Unchecked<'_> {
     }
 }
 
-/// Bytes that a position to be inserted has to have behind it.
-const READ_LEN: usize = 4;
+/// Bytes that a position to be inserted has to have behind it, where chains are of so many bytes.
+const fn read_len(width: usize) -> usize {
+    if width == 4 { 4 } else { 8 }
+}
 
 /// The farthest dist at which a match of three bytes is taken: beyond it, three literals tend to be
 /// shorter.
@@ -90,15 +92,27 @@ const MAX_SHORT_DIST: usize = 4096;
 
 /// 2^32 by the golden ratio: its product with what is hashed has the best bits on top.
 const HASH_FACTOR: u32 = 0x9e37_79b1;
+/// The same of 2^64.
+const LONG_HASH_FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
+
+/// The index of the first `width` (3 to 8) of `bytes` in a table of 2^`bits` entries.
+#[inline(always)]
+fn index(width: usize, bytes: u64, bits: u32) -> usize {
+    let index = match width {
+        3 => ((bytes as u32) << 8).wrapping_mul(HASH_FACTOR) >> (32 - bits),
+        4 => (bytes as u32).wrapping_mul(HASH_FACTOR) >> (32 - bits),
+        _ => ((bytes << (64 - 8 * width)).wrapping_mul(LONG_HASH_FACTOR) >> (64 - bits)) as u32,
+    };
+    index as usize % (1 << MAX_BITS)
+}
 
 /// The most bits of an index.
-const MAX_BITS3: u32 = 16;
-const MAX_BITS4: u32 = 16;
+const MAX_BITS: u32 = 16;
 
 /// How many places of three bytes are known, as bits of an index: few, which stay in the nearest cache, where
 /// only near ones are taken; more where all are weighed.
-pub(super) const FEW_BITS3: u32 = 12;
-pub(super) const MANY_BITS3: u32 = MAX_BITS3;
+pub(super) const FEW_BITS: u32 = 12;
+pub(super) const MANY_BITS: u32 = MAX_BITS;
 
 /// A position that is out of reach from everywhere.
 const NOWHERE: i16 = i16::MIN;
@@ -121,24 +135,24 @@ pub(super) struct Chains {
     inserted: usize,
     /// The farthest one that had to be. What is inserted beyond it is less than [`BATCH_LEN`].
     needed: usize,
-    /// What a hash is shifted by to become an index.
-    shift3: u32,
-    shift4: u32,
+    /// Bits of indexes into the table of chains, and into that for three bytes.
+    bits: u32,
+    bits3: u32,
 }
 
 /// All in one place: how fast they are would else depend on where each happens to be.
 #[repr(C, align(4096))]
 struct Tables {
-    /// By hash of four and of three bytes: the last position.
-    last4: [i16; 1 << MAX_BITS4],
-    last3: [i16; 1 << MAX_BITS3],
-    /// By position, modulo the window: the last position before it with the same hash of four bytes.
-    links4: [[i16; GROUP]; WINDOW_LEN / GROUP],
+    /// By hash of the bytes that chains are of, and of three bytes: the last position.
+    last: [i16; 1 << MAX_BITS],
+    last3: [i16; 1 << MAX_BITS],
+    /// By position, modulo the window: the last position before it with the same hash.
+    links: [[i16; GROUP]; WINDOW_LEN / GROUP],
 }
 
 impl Default for Chains {
     fn default() -> Chains {
-        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, needed: 0, shift3: 0, shift4: 0 }
+        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, needed: 0, bits: 0, bits3: 0 }
     }
 }
 
@@ -158,16 +172,15 @@ impl Tables {
 }
 
 impl Chains {
-    /// Forgets everything, and gets ready for `buf`. With `SHORT`, three bytes are matches, too, of which a table
-    /// by `bits3` bits knows the last places.
-    pub(super) fn begin<const SHORT: bool, B: Bytes>(&mut self, buf: B, bits3: u32) -> Finder<'_, SHORT, B> {
+    /// Forgets everything, and gets ready for `buf`, in which matches of `LEAST` (3 to 8) bytes and more are looked for. Of
+    /// three bytes a table by `bits3` bits knows the last places.
+    pub(super) fn begin<const LEAST: usize, B: Bytes>(&mut self, buf: B, bits3: u32) -> Finder<'_, LEAST, B> {
         let bits = (buf.len() | 255).ilog2() + 1;
-        let (bits3, bits4) = (bits.min(bits3), bits.min(MAX_BITS4));
-        (self.shift3, self.shift4) = (32 - bits3, 32 - bits4);
-        if SHORT {
-            self.tables.last3[..1 << bits3].fill(NOWHERE);
+        (self.bits, self.bits3) = (bits.min(MAX_BITS), bits.min(bits3));
+        if LEAST == MIN_MATCH {
+            self.tables.last3[..1 << self.bits3].fill(NOWHERE);
         }
-        self.tables.last4[..1 << bits4].fill(NOWHERE);
+        self.tables.last[..1 << self.bits].fill(NOWHERE);
         (self.base, self.inserted, self.needed) = (0, 0, 0);
         Finder { chains: self, buf }
     }
@@ -176,33 +189,24 @@ impl Chains {
     fn slide(&mut self) {
         self.base += WINDOW_LEN;
         let slide = |entry: &mut i16| *entry = entry.saturating_add(i16::MIN);
-        self.tables.last3[..1 << (32 - self.shift3)].iter_mut().for_each(slide);
-        self.tables.last4[..1 << (32 - self.shift4)].iter_mut().for_each(slide);
-        self.tables.links4.as_flattened_mut().iter_mut().for_each(slide);
+        self.tables.last3[..1 << self.bits3].iter_mut().for_each(slide);
+        self.tables.last[..1 << self.bits].iter_mut().for_each(slide);
+        self.tables.links.as_flattened_mut().iter_mut().for_each(slide);
     }
 
-    /// Inserts `pos`, where `bytes` are, into the table for four bytes; returns what was there.
+    /// Inserts `pos`, where `bytes` are, into the table for three bytes; returns the last position, below all that are
+    /// in reach if there is none.
     #[inline(always)]
-    fn exchange4(&mut self, pos: usize, bytes: u32) -> i16 {
-        let hash = bytes.wrapping_mul(HASH_FACTOR) >> self.shift4;
-        let here = (pos - self.base) as i16;
-        std::mem::replace(&mut self.tables.last4[hash as usize % (1 << MAX_BITS4)], here)
-    }
-
-    /// The same for three bytes; returns the last position, below all that are in reach if there is none.
-    #[inline(always)]
-    fn exchange3(&mut self, pos: usize, bytes: u32) -> isize {
-        let hash = (bytes << 8).wrapping_mul(HASH_FACTOR) >> self.shift3;
+    fn exchange3(&mut self, pos: usize, bytes: u64) -> isize {
         let here = (pos as isize - self.base as isize) as i16;
-        let last = std::mem::replace(&mut self.tables.last3[hash as usize % (1 << MAX_BITS3)], here);
-        self.base as isize + isize::from(last)
+        let entry = &mut self.tables.last3[index(3, bytes, self.bits3)];
+        self.base as isize + isize::from(std::mem::replace(entry, here))
     }
 
-    /// The last position before `pos` with the same hash of four bytes; below all that are in reach if
-    /// there is none. `pos` is inserted and in reach.
+    /// The last position before `pos` in its chain; below all that are in reach if there is none. `pos` is inserted and in reach.
     #[inline(always)]
-    fn link4(&self, pos: usize) -> isize {
-        self.base as isize + isize::from(self.tables.links4.as_flattened()[pos % WINDOW_LEN])
+    fn link(&self, pos: usize) -> isize {
+        self.base as isize + isize::from(self.tables.links.as_flattened()[pos % WINDOW_LEN])
     }
 }
 
@@ -254,34 +258,57 @@ struct Search {
 }
 
 /// Finds matches in `buf`, by tables that are about no other data.
-pub(super) struct Finder<'a, const SHORT: bool, B> {
+pub(super) struct Finder<'a, const LEAST: usize, B> {
     chains: &'a mut Chains,
     buf: B,
 }
 
-impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
+impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
+    /// What chains are of, in bytes.
+    const WIDTH: usize = if LEAST > MIN_MATCH { LEAST } else { LEAST + 1 };
+    /// Whether three bytes are matches, too.
+    const HAS_SHORT: bool = LEAST == MIN_MATCH;
+
     /// Inserts positions, `pos` and some more: whole groups, but at the end of the data.
     #[inline(never)]
     fn insert(&mut self, pos: usize) {
         let chains = &mut *self.chains;
-        let end = (pos / GROUP * GROUP + BATCH_LEN).min((self.buf.len() + 1).saturating_sub(READ_LEN));
+        let end = (pos / (2 * GROUP) * (2 * GROUP) + BATCH_LEN)
+            .min((self.buf.len() + 1).saturating_sub(read_len(Self::WIDTH)));
         while chains.inserted < end {
             if chains.inserted - chains.base >= WINDOW_LEN {
                 chains.slide();
             }
             let (mut at, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
-            debug_assert!(at.is_multiple_of(GROUP));
-            while at + GROUP <= to && at + 8 <= self.buf.len() {
-                // SAFETY: `at + 8 <= buf.len()`.
-                let bytes = unsafe { self.buf.u64_at(at) };
-                chains.tables.links4[at / GROUP % (WINDOW_LEN / GROUP)] =
-                    std::array::from_fn(|i| chains.exchange4(at + i, (bytes >> (8 * i)) as u32));
-                at += GROUP;
+            debug_assert!(at.is_multiple_of(2 * GROUP));
+            let (base, bits) = (chains.base, chains.bits);
+            let Tables { last, links, .. } = &mut *chains.tables;
+            let mut exchange =
+                |pos: usize, index: usize| std::mem::replace(&mut last[index], (pos - base) as i16);
+            while at + 2 * GROUP <= to && at + 2 * GROUP + 8 <= self.buf.len() {
+                // What is loaded may have to wait until it is known where the stores before it go: so first all indexes.
+                let indexes: [[usize; GROUP]; 2] = std::array::from_fn(|half| {
+                    let at = at + half * GROUP;
+                    // SAFETY: `at + 2 * GROUP + 8 <= buf.len()`.
+                    unsafe {
+                        if Self::WIDTH <= 8 - (GROUP - 1) {
+                            let bytes = self.buf.u64_at(at);
+                            std::array::from_fn(|i| index(Self::WIDTH, bytes >> (8 * i), bits))
+                        } else {
+                            std::array::from_fn(|i| index(Self::WIDTH, self.buf.u64_at(at + i), bits))
+                        }
+                    }
+                });
+                for (pos, indexes) in (at..).step_by(GROUP).zip(indexes) {
+                    links[pos / GROUP % (WINDOW_LEN / GROUP)] =
+                        std::array::from_fn(|i| exchange(pos + i, indexes[i]));
+                }
+                at += 2 * GROUP;
             }
             for pos in at..to {
-                // SAFETY: `pos + READ_LEN <= buf.len()`.
-                let bytes = unsafe { self.buf.u32_at(pos) };
-                chains.tables.links4.as_flattened_mut()[pos % WINDOW_LEN] = chains.exchange4(pos, bytes);
+                // SAFETY: `pos + read_len(WIDTH) <= buf.len()`.
+                let bytes = unsafe { bytes_at(Self::WIDTH, self.buf, pos) };
+                links.as_flattened_mut()[pos % WINDOW_LEN] = exchange(pos, index(Self::WIDTH, bytes, bits));
             }
             chains.inserted = to;
         }
@@ -297,38 +324,38 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
     pub(super) fn find(&mut self, pos: usize, end: usize, least: usize, effort: Effort) -> Match {
         assert!(end <= self.buf.len());
         let max_len = end.saturating_sub(pos).min(MAX_MATCH);
-        if max_len <= least.max(MIN_MATCH) {
+        if max_len <= least.max(Self::WIDTH - 1) || pos + read_len(Self::WIDTH) > self.buf.len() {
             return Match::default();
         }
         self.need(pos);
         let buf = self.buf;
-        // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
-        let bytes = unsafe { buf.u32_at(pos) };
+        // SAFETY: as has just been asked.
+        let bytes = unsafe { bytes_at(Self::WIDTH, buf, pos) };
         let nice_len = effort.nice_len.min(max_len);
         let mut left = effort.max_chain;
         let lowest = self.lowest(pos);
-        let mut from = self.chains.link4(pos);
+        let mut from = self.chains.link(pos);
         let mut best = Match { len: least, dist: 0 };
-        let from3 = if SHORT { self.chains.exchange3(pos, bytes) } else { -1 };
-        if least <= MIN_MATCH {
-            if SHORT && least < MIN_MATCH {
+        let from3 = if Self::HAS_SHORT { self.chains.exchange3(pos, bytes) } else { -1 };
+        if least < Self::WIDTH {
+            if Self::HAS_SHORT && least < MIN_MATCH {
                 let lowest3 = lowest.max(pos as isize - MAX_SHORT_DIST as isize);
                 let this = from3.max(lowest3) as usize;
                 // SAFETY: `0 <= this <= pos`.
-                let differing = unsafe { buf.u32_at(this) } ^ bytes;
+                let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
                 let is_there = (from3 >= lowest3) & (differing << 8 == 0);
                 best.len = select(is_there, MIN_MATCH, least);
                 best.dist = select(is_there, pos - this, 0);
             }
-            // Any four bytes are better. Whether the chain goes on, and whether it leads to the same bytes, is
+            // What is in the chain is better. Whether the chain goes on, and whether it leads to the same bytes, is
             // hard to guess: of its first two places both are asked together.
             let mut is_second = false;
             let this = loop {
                 let is_near = from >= lowest;
                 let this = from.max(lowest) as usize;
-                from = self.chains.link4(this);
+                from = self.chains.link(this);
                 // SAFETY: `0 <= this <= pos`.
-                if is_near & (unsafe { buf.u32_at(this) } == bytes) {
+                if is_near & (unsafe { bytes_at(Self::WIDTH, buf, this) } == bytes) {
                     break this;
                 }
                 left = left.saturating_sub(1);
@@ -344,7 +371,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
                 return best;
             }
         }
-        let search = Search { pos, bytes, max_len, nice_len, from, left };
+        let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, left };
         // SAFETY: all of it is as it says.
         let best = unsafe { self.find_longer(search, best, |_| ()) };
         if best.dist == 0 { Match::default() } else { best }
@@ -369,36 +396,36 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
     ) -> usize {
         assert!(end <= self.buf.len());
         let max_len = end.saturating_sub(pos).min(MAX_MATCH);
-        if max_len <= MIN_MATCH {
+        if max_len < Self::WIDTH || pos + read_len(Self::WIDTH) > self.buf.len() {
             return 0;
         }
         self.need(pos);
         let buf = self.buf;
-        // SAFETY: `pos + MIN_MATCH < pos + max_len <= end <= buf.len()`.
-        let bytes = unsafe { buf.u32_at(pos) };
+        // SAFETY: as has just been asked.
+        let bytes = unsafe { bytes_at(Self::WIDTH, buf, pos) };
         let nice_len = effort.nice_len.min(max_len);
         let lowest = self.lowest(pos);
-        let mut from = self.chains.link4(pos);
+        let mut from = self.chains.link(pos);
         let mut count = 0;
-        if SHORT {
+        if Self::HAS_SHORT {
             let from3 = self.chains.exchange3(pos, bytes);
             let this = from3.max(lowest) as usize;
             // SAFETY: `0 <= this <= pos`.
-            let differing = unsafe { buf.u32_at(this) } ^ bytes;
+            let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
             let is_there = (from3 >= lowest) & (differing << 8 == 0);
             found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
             count = usize::from(is_there);
         }
-        if from < lowest && known.len <= MIN_MATCH {
+        if from < lowest && known.len < Self::WIDTH {
             return count;
         }
-        let mut best = Match { len: MIN_MATCH, dist: 0 };
+        let mut best = Match { len: Self::WIDTH - 1, dist: 0 };
         for _ in 0..2 {
             let is_near = from >= lowest;
             let this = from.max(lowest) as usize;
-            from = self.chains.link4(this);
+            from = self.chains.link(this);
             // SAFETY: `0 <= this <= pos`.
-            if is_near & (unsafe { buf.u32_at(this) } == bytes) {
+            if is_near & (unsafe { bytes_at(Self::WIDTH, buf, this) } == bytes) {
                 // SAFETY: `pos + max_len <= buf.len()`.
                 best = Match { len: unsafe { match_len(buf, this, pos, max_len) }, dist: pos - this };
                 found[count] = Found::new(best.len, best.dist);
@@ -412,7 +439,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
             count += 1;
         }
         if best.len < nice_len {
-            let search = Search { pos, bytes, max_len, nice_len, from, left: effort.max_chain };
+            let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, left: effort.max_chain };
             // SAFETY: all of it is as it says, and links lead back.
             unsafe {
                 self.find_longer(search, best, |best| {
@@ -445,7 +472,7 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
     /// Goes on with `search` for matches longer than `best`; calls `found` with each, and returns the last.
     ///
     /// # Safety
-    /// What `search` says is true; `best.len` is [`MIN_MATCH`] at least and less than `search.max_len`.
+    /// What `search` says is true; `best.len` is `WIDTH` - 1 at least and less than `search.max_len`.
     #[inline(always)]
     unsafe fn find_longer(&mut self, search: Search, mut best: Match, mut found: impl FnMut(Match)) -> Match {
         let Search { pos, bytes, max_len, nice_len, mut from, mut left } = search;
@@ -454,25 +481,28 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
         // at `from`, which is before `pos`: links lead back.
         let mut ahead = 0;
         'longer: loop {
-            // A longer match has the four bytes that end behind the best one, where that one fails. If their
+            // A longer match has the bytes that end behind the best one, where that one fails. If their
             // last place is farther back than the next candidate, all candidates up to there are in vain.
-            let tail_ahead = best.len - MIN_MATCH;
-            let there = pos + tail_ahead;
-            self.need(there);
-            let lowest = self.lowest(pos);
-            let tail_from = self.chains.link4(there) - tail_ahead as isize;
-            if tail_from < from {
-                (ahead, from) = (tail_ahead, tail_from);
+            let chain_ahead = best.len + 1 - Self::WIDTH;
+            let there = pos + chain_ahead;
+            if Self::WIDTH == 4 || there + read_len(Self::WIDTH) <= buf.len() {
+                self.need(there);
+                let chain_from = self.chains.link(there) - chain_ahead as isize;
+                if chain_from < from {
+                    (ahead, from) = (chain_ahead, chain_from);
+                }
             }
+            let lowest = self.lowest(pos);
+            let tail_ahead = best.len + 1 - 4;
             // SAFETY: `tail_ahead + 4 = best.len + 1 <= max_len`.
-            let tail = unsafe { buf.u32_at(there) };
+            let tail = unsafe { buf.u32_at(pos + tail_ahead) };
             loop {
                 if from < lowest || left == 0 {
                     break 'longer;
                 }
                 left -= 1;
                 let this = from as usize;
-                from = self.chains.link4(this + ahead) - ahead as isize;
+                from = self.chains.link(this + ahead) - ahead as isize;
                 // SAFETY: `0 <= this < pos`.
                 if unsafe { (buf.u32_at(this + tail_ahead) == tail) & (buf.u32_at(this) == bytes) } {
                     // SAFETY: `pos + max_len <= buf.len()`.
@@ -489,6 +519,22 @@ impl<const SHORT: bool, B: Bytes> Finder<'_, SHORT, B> {
             }
         }
         best
+    }
+}
+
+/// The first `width` (4 to 8) bytes from `at` on, zeros above.
+///
+/// # Safety
+/// `read_len(width)` bytes are there.
+#[inline(always)]
+unsafe fn bytes_at(width: usize, buf: impl Bytes, at: usize) -> u64 {
+    // SAFETY: the caller's.
+    unsafe {
+        if width == 4 {
+            u64::from(buf.u32_at(at))
+        } else {
+            buf.u64_at(at) << (64 - 8 * width) >> (64 - 8 * width)
+        }
     }
 }
 
@@ -559,11 +605,12 @@ pub(super) mod tests {
     #[test]
     fn a_search_without_limits_finds_what_there_is() {
         let effort = Effort { max_chain: u32::MAX, nice_len: MAX_MATCH };
-        let (mut chains, mut others) = (Chains::default(), Chains::default());
+        let [mut chains, mut others, mut wides] = [(); 3].map(|()| Chains::default());
         let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
-            let mut finder = chains.begin::<false, _>(Checked(&data), FEW_BITS3);
-            let mut other = others.begin::<true, _>(Checked(&data), MANY_BITS3);
+            let mut finder = chains.begin::<4, _>(Checked(&data), FEW_BITS);
+            let mut other = others.begin::<3, _>(Checked(&data), MANY_BITS);
+            let mut wide = wides.begin::<8, _>(Checked(&data), FEW_BITS);
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
@@ -579,6 +626,12 @@ pub(super) mod tests {
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(
                     all.len() <= expected.len() + 1 && longest == all.last().copied().unwrap_or_default()
+                );
+                let longest_wide = wide.find(pos, end, 7, effort);
+                assert_eq!(
+                    longest_wide,
+                    if longest.len < 8 { Match::default() } else { longest },
+                    "{name} at {pos}"
                 );
                 assert!(
                     finder.lowest(pos) <= (pos + MAX_MATCH + BATCH_LEN).saturating_sub(WINDOW_LEN) as isize
@@ -596,7 +649,7 @@ pub(super) mod tests {
         let mut chains = Chains::default();
         for gap in [4, 100, 4093, 4094] {
             let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
-            let mut finder = chains.begin::<true, _>(Checked(&data), FEW_BITS3);
+            let mut finder = chains.begin::<3, _>(Checked(&data), FEW_BITS);
             let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort)).last();
             let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
             assert_eq!(found, Some(expected), "{gap}");

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
-use super::token::{MIN_MATCH, Token};
+use super::chain::{Bytes, Chains, Effort, FEW_BITS, Finder, Match};
+use super::token::Token;
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,24 +22,28 @@ fn worth(found: Match) -> i32 {
 }
 
 /// A parser in the middle of a chunk.
-pub(super) struct Parser<'a, const SHORT: bool, B> {
-    finder: Finder<'a, SHORT, B>,
-    tuning: Tuning,
+pub(super) struct Parser<'a, const LEAST: usize, B> {
+    finder: Finder<'a, LEAST, B>,
+    effort: Effort,
 }
 
-impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
-    /// A parser of `buf`. Without `SHORT` it takes no matches of three bytes.
-    pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning) -> Self {
-        Parser { finder: chains.begin(buf, FEW_BITS3), tuning }
+impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
+    /// A parser of `buf`, which takes matches of `LEAST` (3 to 8) bytes and more.
+    pub(super) fn new(chains: &'a mut Chains, buf: B, effort: Effort) -> Self {
+        Parser { finder: chains.begin(buf, FEW_BITS), effort }
     }
 
-    /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the
-    /// first one is the window.
+    /// Appends the tokens of `range` of `buf` to `tokens`; so many positions behind a match are searched for a better
+    /// one. Ranges follow each other; what is before the first one is the window.
     #[inline(never)]
-    pub(super) fn parse(&mut self, buf: &[u8], range: Range<usize>, tokens: &mut Vec<Token>) {
-        let Tuning { effort, lookahead } = self.tuning;
-        let least = if SHORT { MIN_MATCH } else { MIN_MATCH + 1 };
-        let min_len = min_len(&buf[range.clone()]).max(least);
+    pub(super) fn parse<const LOOKAHEAD: usize>(
+        &mut self,
+        buf: &[u8],
+        range: Range<usize>,
+        tokens: &mut Vec<Token>,
+    ) {
+        let effort = self.effort;
+        let min_len = min_len(&buf[range.clone()]).max(LEAST);
         let Range { start: mut pos, end } = range;
         while pos < end {
             let mut best = self.finder.find(pos, end, min_len - 1, effort);
@@ -49,7 +53,7 @@ impl<'a, const SHORT: bool, B: Bytes> Parser<'a, SHORT, B> {
                 continue;
             }
             let mut ahead = 1;
-            while best.len < effort.nice_len && ahead <= lookahead {
+            while best.len < effort.nice_len && ahead <= LOOKAHEAD {
                 let next = Effort { max_chain: effort.max_chain >> ahead, ..effort };
                 let found = self.finder.find(pos + ahead, end, best.len - 1, next);
                 // The farther ahead, the more literals it has to make up for.
@@ -85,7 +89,7 @@ pub(super) fn min_len(data: &[u8]) -> usize {
         8..10 => 7,
         10..16 => 6,
         16..45 => 5,
-        45..80 => 4,
+        45..128 => 4,
         _ => 3,
     }
 }
@@ -97,16 +101,31 @@ mod tests {
     use crate::deflate::chain::tests::Checked;
     use crate::deflate::tests::{kinds, unparsed};
 
-    fn parsed<const SHORT: bool>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
+    fn parsed<const LEAST: usize>(
+        data: impl Bytes,
+        buf: &[u8],
+        Tuning { effort, lookahead }: Tuning,
+        step: usize,
+    ) -> Vec<Token> {
         let mut chains = Chains::default();
-        let mut parser = Parser::<SHORT, _>::new(&mut chains, data, tuning);
+        let mut parser = Parser::<LEAST, _>::new(&mut chains, data, effort);
         let (mut tokens, mut start) = (Vec::new(), 0);
         while start < buf.len() {
-            let end = buf.len().min(start + step);
-            parser.parse(buf, start..end, &mut tokens);
-            start = end;
+            let range = start..buf.len().min(start + step);
+            start = range.end;
+            match lookahead {
+                0 => parser.parse::<0>(buf, range, &mut tokens),
+                1 => parser.parse::<1>(buf, range, &mut tokens),
+                _ => parser.parse::<2>(buf, range, &mut tokens),
+            }
         }
         tokens
+    }
+
+    fn check<const LEAST: usize>(name: &str, data: &[u8], tuning: Tuning, step: usize) {
+        let tokens = parsed::<LEAST>(Checked(data), data, tuning, step);
+        assert!(unparsed(&tokens) == data, "{name} {}", data.len());
+        assert!(tokens == parsed::<LEAST>(Unchecked(data), data, tuning, step));
     }
 
     #[test]
@@ -116,12 +135,10 @@ mod tests {
                 for (max_chain, nice_len, lookahead) in [(1, 8, 0), (8, 30, 1), (60, 258, 2)] {
                     let tuning = Tuning { effort: Effort { max_chain, nice_len }, lookahead };
                     for step in [70_000, 1000, 7] {
-                        let tokens = parsed::<true>(Checked(&data), &data, tuning, step);
-                        assert!(unparsed(&tokens) == data, "{name} {len}");
-                        assert!(tokens == parsed::<true>(Unchecked(&data), &data, tuning, step));
-                        let tokens = parsed::<false>(Checked(&data), &data, tuning, step);
-                        assert!(unparsed(&tokens) == data, "{name} {len}");
-                        assert!(tokens == parsed::<false>(Unchecked(&data), &data, tuning, step));
+                        check::<3>(name, &data, tuning, step);
+                        check::<4>(name, &data, tuning, step);
+                        check::<5>(name, &data, tuning, step);
+                        check::<8>(name, &data, tuning, step);
                     }
                 }
             }

@@ -140,7 +140,7 @@ const TABLE: [Row; 12] = [
     lazy(8, 65, 1),
     lazy(18, 130, 1),
     lazy(40, 258, 1),
-    lazy(100, 258, 2),
+    lazy(150, 258, 2),
     priced(24, 258, 32),
     optimal(thorough(100, 100, -4), Passes { most: 1, gain_shift: 10, shakes: 0 }, 512),
     optimal(thorough(500, 258, priced::NO_MARGIN), Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
@@ -156,7 +156,8 @@ struct Encoder {
     fast: fast::Fast,
     chains: Chains,
     optimal: optimal::Optimal,
-    priced: priced::Priced,
+    /// Made when it is first needed.
+    priced: Option<Box<priced::Priced>>,
     blocks: BlockWriter,
 }
 
@@ -184,9 +185,9 @@ pub fn encode(tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
 
 impl Encoder {
     fn encode(&mut self, tuning: Tuning, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let Encoder { fast, chains, optimal, priced, blocks } = self;
+        let Encoder { fast, blocks, .. } = self;
         let row = &TABLE[usize::from(tuning.level) - 1];
-        let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
+        let buf = chunk.buf;
         match (tuning.strategy, row.parser) {
             (Strategy::HuffmanOnly, _) => blocks.write_stretches(row, chunk, out, |range, tokens| {
                 simple::parse_literals(&buf[range], tokens);
@@ -195,23 +196,40 @@ impl Encoder {
                 simple::parse_runs(buf, range, tokens);
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
-            (Strategy::Usual, Parser::Lazy(tuning)) => {
-                if lazy::min_len(&buf[chunk.data.clone()]) == token::MIN_MATCH {
-                    let mut parser = lazy::Parser::<true, _>::new(chains, bytes, tuning);
-                    blocks.write_stretches(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
-                } else {
-                    let mut parser = lazy::Parser::<false, _>::new(chains, bytes, tuning);
-                    blocks.write_stretches(row, chunk, out, |range, tokens| parser.parse(buf, range, tokens));
-                }
+            (Strategy::Usual, parser) => match (lazy::min_len(&buf[chunk.data.clone()]), parser) {
+                // Where all ways are weighed, three bytes pay in text, too.
+                (3, _) | (4, Parser::Optimal(_)) => self.encode_by::<3>(row, chunk, out),
+                (4, _) => self.encode_by::<4>(row, chunk, out),
+                (5 | 6, _) => self.encode_by::<5>(row, chunk, out),
+                _ => self.encode_by::<8>(row, chunk, out),
+            },
+        }
+    }
+
+    /// Appends `chunk` as parsers with hash chains parse it, with matches of `LEAST` bytes and more.
+    fn encode_by<const LEAST: usize>(&mut self, row: &Row, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        let Encoder { chains, optimal, priced, blocks, .. } = self;
+        let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
+        match row.parser {
+            Parser::Fast(_) => unreachable!("it has no chains"),
+            Parser::Lazy(tuning) => {
+                let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning.effort);
+                blocks.write_stretches(row, chunk, out, |range, tokens| match tuning.lookahead {
+                    0 => parser.parse::<0>(buf, range, tokens),
+                    1 => parser.parse::<1>(buf, range, tokens),
+                    _ => parser.parse::<2>(buf, range, tokens),
+                });
             }
-            (Strategy::Usual, Parser::Priced(tuning)) => {
-                let mut parser = priced::Parser::new(priced, chains, chunk, bytes, tuning);
+            Parser::Priced(tuning) => {
+                let priced = priced.get_or_insert_default();
+                let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning);
                 blocks.write_stretches(row, chunk, out, |range, tokens| {
                     parser.parse(range, tokens, None);
                 });
             }
-            (Strategy::Usual, Parser::Optimal(tuning)) => {
-                let mut parser = priced::Parser::new(priced, chains, chunk, bytes, tuning.first);
+            Parser::Optimal(tuning) => {
+                let priced = priced.get_or_insert_default();
+                let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning.first);
                 blocks.write(chunk, out, |range, tokens, blocks| {
                     optimal.parse(&mut parser, range, tuning, row.run_len, tokens, blocks)
                 });

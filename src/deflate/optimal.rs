@@ -179,9 +179,9 @@ impl Optimal {
 
     /// Parses a stretch from `range.start` on, and cuts it into blocks; returns where it ends. Calls
     /// follow each other from the beginning of the data to their end.
-    pub(super) fn parse<B: Bytes>(
+    pub(super) fn parse<const LEAST: usize, B: Bytes>(
         &mut self,
-        parser: &mut priced::Parser<'_, B>,
+        parser: &mut priced::Parser<'_, LEAST, B>,
         range: Range<usize>,
         tuning: Tuning,
         run_len: usize,
@@ -401,7 +401,8 @@ mod tests {
             let (mut state, mut chains) = (Priced::default(), Chains::default());
             let all = 0..data.len();
             let chunk = Chunk::whole(&data);
-            let mut first = priced::Parser::new(&mut state, &mut chains, &chunk, Unchecked(&data), FIRST);
+            let mut first =
+                priced::Parser::<3, _>::new(&mut state, &mut chains, &chunk, Unchecked(&data), FIRST);
             let mut parser = Optimal::default();
             let (mut tokens, mut blocks) = (Vec::new(), Vec::new());
             let end = parser.parse(&mut first, all, tuning, 1 << 20, &mut tokens, &mut blocks);

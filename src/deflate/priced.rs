@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::Chunk;
-use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS3, MAX_FOUND, Match};
+use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS, MAX_FOUND, Match};
 use super::histogram::Histogram;
 use super::lazy;
 use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
@@ -180,9 +180,9 @@ impl Priced {
 
     /// Appends the tokens of a section at the start of a range. Returns its length.
     #[inline(never)]
-    fn parse_section<B: Bytes>(
+    fn parse_section<const LEAST: usize, B: Bytes>(
         &mut self,
-        finder: &mut Finder<'_, true, B>,
+        finder: &mut Finder<'_, LEAST, B>,
         tuning: Tuning,
         buf: &[u8],
         range: Range<usize>,
@@ -295,14 +295,14 @@ impl Priced {
 }
 
 /// A parser in the middle of a chunk.
-pub(super) struct Parser<'a, B> {
+pub(super) struct Parser<'a, const LEAST: usize, B> {
     priced: &'a mut Priced,
-    finder: Finder<'a, true, B>,
+    finder: Finder<'a, LEAST, B>,
     pub(super) chunk: &'a Chunk<'a>,
     tuning: Tuning,
 }
 
-impl<'a, B: Bytes> Parser<'a, B> {
+impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
     /// A parser of `chunk`, whose buffer is read as `bytes`.
     pub(super) fn new(
         priced: &'a mut Priced,
@@ -310,9 +310,9 @@ impl<'a, B: Bytes> Parser<'a, B> {
         chunk: &'a Chunk<'a>,
         bytes: B,
         tuning: Tuning,
-    ) -> Parser<'a, B> {
+    ) -> Self {
         priced.begin(&chunk.buf[chunk.data.clone()]);
-        Parser { priced, finder: chains.begin(bytes, MANY_BITS3), chunk, tuning }
+        Parser { priced, finder: chains.begin(bytes, MANY_BITS), chunk, tuning }
     }
 
     /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is
@@ -359,7 +359,7 @@ mod tests {
     use crate::deflate::tests::{kinds, unparsed};
 
     /// The tokens of `buf`, and where they end: it is parsed in ranges of `step` bytes.
-    fn parsed(
+    fn parsed<const LEAST: usize>(
         bytes: impl Bytes,
         buf: &[u8],
         tuning: Tuning,
@@ -368,7 +368,7 @@ mod tests {
     ) -> Vec<Token> {
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
         let chunk = Chunk::whole(buf);
-        let mut parser = Parser::new(&mut priced, &mut chains, &chunk, bytes, tuning);
+        let mut parser = Parser::<LEAST, _>::new(&mut priced, &mut chains, &chunk, bytes, tuning);
         let (mut tokens, mut start) = (Vec::new(), 0);
         while start < buf.len() {
             let end = buf.len().min(start + step);
@@ -393,9 +393,12 @@ mod tests {
             for (name, data) in kinds(len) {
                 for tuning in tunings() {
                     for step in [70_000, 1000, 7] {
-                        let tokens = parsed(Checked(&data), &data, tuning, step, None);
+                        let tokens = parsed::<3>(Checked(&data), &data, tuning, step, None);
                         assert!(unparsed(&tokens) == data, "{name} {len} {tuning:?}");
-                        assert!(tokens == parsed(Unchecked(&data), &data, tuning, step, None));
+                        assert!(tokens == parsed::<3>(Unchecked(&data), &data, tuning, step, None));
+                        let tokens = parsed::<8>(Checked(&data), &data, tuning, step, None);
+                        assert!(unparsed(&tokens) == data, "{name} {len} {tuning:?}");
+                        assert!(tokens == parsed::<8>(Unchecked(&data), &data, tuning, step, None));
                     }
                 }
             }
@@ -408,9 +411,9 @@ mod tests {
             for tuning in tunings() {
                 for step in [70_000, 3000] {
                     let mut found = Matches::default();
-                    let tokens = parsed(Unchecked(&data), &data, tuning, step, Some(&mut found));
+                    let tokens = parsed::<3>(Unchecked(&data), &data, tuning, step, Some(&mut found));
                     assert!(
-                        tokens == parsed(Unchecked(&data), &data, tuning, step, None),
+                        tokens == parsed::<3>(Unchecked(&data), &data, tuning, step, None),
                         "{name} {tuning:?}"
                     );
                     assert_eq!(found.starts.len(), data.len() + 1, "{name} {tuning:?}");
@@ -443,7 +446,7 @@ mod tests {
         let tuning = Tuning { effort, margin: NO_MARGIN, is_thorough: true };
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
         let chunk = Chunk::whole(&data);
-        let mut parser = Parser::new(&mut priced, &mut chains, &chunk, Unchecked(&data), tuning);
+        let mut parser = Parser::<3, _>::new(&mut priced, &mut chains, &chunk, Unchecked(&data), tuning);
         let (mut tokens, mut start, mut ranges) = (Vec::new(), 0, 0);
         while start < data.len() {
             let mut found = Matches::default();
