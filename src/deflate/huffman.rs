@@ -155,6 +155,7 @@ pub(super) fn build_codewords(lens: &[u8], codewords: &mut [u16]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deflate::tests::random;
 
     /// Total length of what is coded.
     fn cost(freqs: &[u32], lens: &[u8]) -> u64 {
@@ -173,11 +174,8 @@ mod tests {
             let next = fibonacci[fibonacci.len() - 1].saturating_add(fibonacci[fibonacci.len() - 2]);
             fibonacci.push(next.min(1 << 22));
         }
-        let mut state = 1u64;
-        let mut random = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as u32
-        };
+        let mut random = random();
+        let mut random = move || random() as u32 >> 7;
         let mut shapes = vec![fibonacci[..symbols].to_vec(), vec![1; symbols], vec![70_000; symbols]];
         for shift in 0..24 {
             shapes.push((0..symbols).map(|_| random() >> shift).collect());

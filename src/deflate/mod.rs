@@ -290,13 +290,18 @@ mod tests {
     use super::*;
     use crate::backend::libdeflate::{Inflated, inflate};
 
-    /// Data of `len` bytes each, with their names.
-    pub(super) fn kinds(len: usize) -> [(&'static str, Vec<u8>); 6] {
+    /// Numbers of 31 bits, the same ones each time (the generator of Knuth's MMIX).
+    pub(super) fn random() -> impl FnMut() -> usize {
         let mut state = 1u64;
-        let mut random = move || {
+        move || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize
-        };
+        }
+    }
+
+    /// Data of `len` bytes each, with their names.
+    pub(super) fn kinds(len: usize) -> [(&'static str, Vec<u8>); 6] {
+        let mut random = random();
         let noise: Vec<u8> = (0..len).map(|_| random() as u8).collect();
         let few: Vec<u8> = (0..len).map(|_| b"acgt"[random() % 4]).collect();
         let zeros = vec![0; len];

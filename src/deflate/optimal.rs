@@ -299,16 +299,9 @@ mod tests {
     use crate::backend::libdeflate::{Inflated, inflate};
     use crate::deflate::chain::{Chains, Effort, Unchecked};
     use crate::deflate::priced::Priced;
+    use crate::deflate::tests::random;
     use crate::deflate::token::{DIST_SYMBOLS, dist_symbol};
     use crate::deflate::{Chunk, encode};
-
-    fn random() -> impl FnMut() -> usize {
-        let mut state = 1u64;
-        move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize
-        }
-    }
 
     /// Words of a small language.
     fn text(len: usize) -> Vec<u8> {

@@ -356,7 +356,7 @@ mod tests {
     use super::*;
     use crate::deflate::chain::Unchecked;
     use crate::deflate::chain::tests::Checked;
-    use crate::deflate::tests::{kinds, unparsed};
+    use crate::deflate::tests::{kinds, random, unparsed};
 
     /// The tokens of `buf`, and where they end: it is parsed in ranges of `step` bytes.
     fn parsed<const LEAST: usize>(
@@ -435,13 +435,8 @@ mod tests {
     #[test]
     fn a_range_ends_early_where_there_are_too_many_matches() {
         // Many matches at each position: all lengths, each nearest somewhere else.
-        let mut state = 1u64;
-        let data: Vec<u8> = (0..500_000)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                b'a' + (state >> 63) as u8
-            })
-            .collect();
+        let mut random = random();
+        let data: Vec<u8> = (0..500_000).map(|_| b'a' + (random() >> 30) as u8).collect();
         let effort = Effort { max_chain: 200, nice_len: 258 };
         let tuning = Tuning { effort, margin: NO_MARGIN, is_thorough: true };
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
