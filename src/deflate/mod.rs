@@ -144,7 +144,7 @@ const TABLE: [Row; 12] = [
     priced(24, 258, 32),
     optimal(thorough(100, 100, -4), Passes { most: 1, gain_shift: 10, shakes: 0 }, 512),
     optimal(thorough(500, 258, priced::NO_MARGIN), Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
-    optimal(thorough(200, 258, priced::NO_MARGIN), Passes { most: 8, gain_shift: 10, shakes: 0 }, 512),
+    optimal(thorough(400, 258, priced::NO_MARGIN), Passes { most: 8, gain_shift: 10, shakes: 0 }, 256),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.
