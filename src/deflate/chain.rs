@@ -4,8 +4,9 @@
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!
-//! For three bytes only the last place where they were searched for is known, for four bytes (or up to eight, where few
-//! different bytes occur, so that four are everywhere) all places in the window, each linked to the one before it.
+//! For three bytes only the last place where they were searched for is known, for four bytes (or up to
+//! eight, where few different bytes occur, so that four are everywhere) all places in the window, each
+//! linked to the one before it.
 //!
 //! Why it is fast: positions are inserted in batches ahead of the search, eight at a time in a loop without
 //! branches that depend on the data; links lead back only, so what is ahead does not disturb. And a search
@@ -97,7 +98,7 @@ const LONG_HASH_FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
 
 /// The index of the first `width` (3 to 8) of `bytes` in a table of 2^`bits` entries.
 #[inline(always)]
-fn index(width: usize, bytes: u64, bits: u32) -> usize {
+pub(super) fn index(width: usize, bytes: u64, bits: u32) -> usize {
     let index = match width {
         3 => ((bytes as u32) << 8).wrapping_mul(HASH_FACTOR) >> (32 - bits),
         4 => (bytes as u32).wrapping_mul(HASH_FACTOR) >> (32 - bits),
@@ -109,10 +110,10 @@ fn index(width: usize, bytes: u64, bits: u32) -> usize {
 /// The most bits of an index.
 const MAX_BITS: u32 = 16;
 
-/// How many places of three bytes are known, as bits of an index: few, which stay in the nearest cache, where
-/// only near ones are taken; more where all are weighed.
-pub(super) const FEW_BITS: u32 = 12;
-pub(super) const MANY_BITS: u32 = MAX_BITS;
+/// How many places of three bytes are known, as bits of an index: few, which stay in the nearest cache,
+/// where only near ones are taken; more where all are weighed.
+pub(super) const FEW_BITS3: u32 = 12;
+pub(super) const MANY_BITS3: u32 = MAX_BITS;
 
 /// A position that is out of reach from everywhere.
 const NOWHERE: i16 = i16::MIN;
@@ -135,7 +136,7 @@ pub(super) struct Chains {
     inserted: usize,
     /// The farthest one that had to be. What is inserted beyond it is less than [`BATCH_LEN`].
     needed: usize,
-    /// Bits of indexes into the table of chains, and into that for three bytes.
+    /// Bits of indexes into the table of chains, and into that for three bytes, 0 if that is not used.
     bits: u32,
     bits3: u32,
 }
@@ -172,15 +173,14 @@ impl Tables {
 }
 
 impl Chains {
-    /// Forgets everything, and gets ready for `buf`, in which matches of `LEAST` (3 to 8) bytes and more are looked for. Of
-    /// three bytes a table by `bits3` bits knows the last places.
+    /// Forgets everything, and gets ready for `buf`, in which matches of `LEAST` (3 to 8) bytes and more
+    /// are looked for. Of three bytes a table by `bits3` bits knows the last places.
     pub(super) fn begin<const LEAST: usize, B: Bytes>(&mut self, buf: B, bits3: u32) -> Finder<'_, LEAST, B> {
         let bits = (buf.len() | 255).ilog2() + 1;
-        (self.bits, self.bits3) = (bits.min(MAX_BITS), bits.min(bits3));
-        if LEAST == MIN_MATCH {
-            self.tables.last3[..1 << self.bits3].fill(NOWHERE);
-        }
+        let has_short = Finder::<LEAST, B>::HAS_SHORT;
+        (self.bits, self.bits3) = (bits.min(MAX_BITS), if has_short { bits.min(bits3) } else { 0 });
         self.tables.last[..1 << self.bits].fill(NOWHERE);
+        self.tables.last3[..1 << self.bits3].fill(NOWHERE);
         (self.base, self.inserted, self.needed) = (0, 0, 0);
         Finder { chains: self, buf }
     }
@@ -194,8 +194,8 @@ impl Chains {
         self.tables.links.as_flattened_mut().iter_mut().for_each(slide);
     }
 
-    /// Inserts `pos`, where `bytes` are, into the table for three bytes; returns the last position, below all that are
-    /// in reach if there is none.
+    /// Inserts `pos`, where `bytes` are, into the table for three bytes; returns the last position, below
+    /// all that are in reach if there is none.
     #[inline(always)]
     fn exchange3(&mut self, pos: usize, bytes: u64) -> isize {
         let here = (pos as isize - self.base as isize) as i16;
@@ -203,7 +203,8 @@ impl Chains {
         self.base as isize + isize::from(std::mem::replace(entry, here))
     }
 
-    /// The last position before `pos` in its chain; below all that are in reach if there is none. `pos` is inserted and in reach.
+    /// The last position before `pos` in its chain; below all that are in reach if there is none. `pos` is
+    /// inserted and in reach.
     #[inline(always)]
     fn link(&self, pos: usize) -> isize {
         self.base as isize + isize::from(self.tables.links.as_flattened()[pos % WINDOW_LEN])
@@ -286,7 +287,8 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             let mut exchange =
                 |pos: usize, index: usize| std::mem::replace(&mut last[index], (pos - base) as i16);
             while at + 2 * GROUP <= to && at + 2 * GROUP + 8 <= self.buf.len() {
-                // What is loaded may have to wait until it is known where the stores before it go: so first all indexes.
+                // A load may have to wait until it is known where the stores before it go: so first all
+                // indexes.
                 let indexes: [[usize; GROUP]; 2] = std::array::from_fn(|half| {
                     let at = at + half * GROUP;
                     // SAFETY: `at + 2 * GROUP + 8 <= buf.len()`.
@@ -314,9 +316,9 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         }
     }
 
-    /// Returns the longest match at `pos` that is longer than `least` (2 at least), the nearest of several; it
-    /// ends at `end` or before. Positions may be asked for in ascending order only, with steps of up to
-    /// [`MAX_MATCH`].
+    /// Returns the longest match at `pos` that is longer than `least` (2 at least), the nearest of several;
+    /// it ends at `end` or before. Positions may be asked for in ascending order only, with steps of up
+    /// to [`MAX_MATCH`].
     ///
     /// # Panics
     /// If `end` is behind the data.
@@ -347,8 +349,8 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 best.len = select(is_there, MIN_MATCH, least);
                 best.dist = select(is_there, pos - this, 0);
             }
-            // What is in the chain is better. Whether the chain goes on, and whether it leads to the same bytes, is
-            // hard to guess: of its first two places both are asked together.
+            // What is in the chain is better. Whether the chain goes on, and whether it leads to the same
+            // bytes, is hard to guess: of its first two places both are asked together.
             let mut is_second = false;
             let this = loop {
                 let is_near = from >= lowest;
@@ -461,8 +463,8 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
     }
 
     /// The first place in reach from `pos`: not too far, and with its link still there. Each position that is
-    /// inserted takes the place of that a window before it; how many are depends on where the buffer begins, how
-    /// many may be does not.
+    /// inserted takes the place of that a window before it; how many are depends on where the buffer begins,
+    /// how many may be does not.
     #[inline(always)]
     fn lowest(&self, pos: usize) -> isize {
         let first_link = (self.chains.needed + BATCH_LEN) as isize - WINDOW_LEN as isize;
@@ -477,8 +479,8 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
     unsafe fn find_longer(&mut self, search: Search, mut best: Match, mut found: impl FnMut(Match)) -> Match {
         let Search { pos, bytes, max_len, nice_len, mut from, mut left } = search;
         let buf = self.buf;
-        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would begin
-        // at `from`, which is before `pos`: links lead back.
+        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would
+        // begin at `from`, which is before `pos`: links lead back.
         let mut ahead = 0;
         'longer: loop {
             // A longer match has the bytes that end behind the best one, where that one fails. If their
@@ -587,8 +589,8 @@ pub(super) mod tests {
         }
     }
 
-    /// The matches of more than three bytes at `pos`, each longer than all that are nearer, by comparing with every
-    /// place from `lowest` on.
+    /// The matches of more than three bytes at `pos`, each longer than all that are nearer, by comparing with
+    /// every place from `lowest` on.
     fn longer_and_longer(data: &[u8], lowest: isize, pos: usize, end: usize) -> Vec<Match> {
         let mut found = Vec::new();
         let mut longest = MIN_MATCH;
@@ -608,9 +610,9 @@ pub(super) mod tests {
         let [mut chains, mut others, mut wides] = [(); 3].map(|()| Chains::default());
         let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
-            let mut finder = chains.begin::<4, _>(Checked(&data), FEW_BITS);
-            let mut other = others.begin::<3, _>(Checked(&data), MANY_BITS);
-            let mut wide = wides.begin::<8, _>(Checked(&data), FEW_BITS);
+            let mut finder = chains.begin::<4, _>(Checked(&data), FEW_BITS3);
+            let mut other = others.begin::<3, _>(Checked(&data), MANY_BITS3);
+            let mut wide = wides.begin::<8, _>(Checked(&data), FEW_BITS3);
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
@@ -649,7 +651,7 @@ pub(super) mod tests {
         let mut chains = Chains::default();
         for gap in [4, 100, 4093, 4094] {
             let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
-            let mut finder = chains.begin::<3, _>(Checked(&data), FEW_BITS);
+            let mut finder = chains.begin::<3, _>(Checked(&data), FEW_BITS3);
             let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort)).last();
             let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
             assert_eq!(found, Some(expected), "{gap}");

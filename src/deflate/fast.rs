@@ -14,8 +14,8 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
-//! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that of the
-//! position behind it in the next step (lazy matching).
+//! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
+//! of the position behind it in the next step (lazy matching).
 //!
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
 //! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, 64 bytes at a time,
@@ -31,6 +31,7 @@ use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
 use super::bits::BitWriter;
+use super::chain::index;
 use super::histogram::Histogram;
 use super::split::Block;
 use super::token::{MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
@@ -190,21 +191,19 @@ fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from
 /// Inserts `pos`, where `bytes` are; returns what was there, or something else where there is no table.
 #[inline(always)]
 fn insert<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> [u16; 3] {
-    let hash4 = (bytes as u32).wrapping_mul(0x9e37_79b1) >> (32 - BITS);
-    let short = std::mem::replace(&mut tables[0][hash4 as usize], pos as u16);
+    let short = std::mem::replace(&mut tables[0][index(4, bytes, BITS)], pos as u16);
     let long = if T::HAS_LONG { insert_long::<BITS>(tables, bytes, pos) } else { short };
     if !T::HAS_SHORTEST {
         return [short, long, short];
     }
-    let hash3 = ((bytes as u32) << 8).wrapping_mul(0x9e37_79b1) >> (32 - SHORTEST_BITS);
-    [short, long, std::mem::replace(&mut tables[2][hash3 as usize], pos as u16)]
+    let shortest = &mut tables[2][index(3, bytes, SHORTEST_BITS)];
+    [short, long, std::mem::replace(shortest, pos as u16)]
 }
 
 /// Inserts `pos` into the table of long matches.
 #[inline(always)]
 fn insert_long<const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) -> u16 {
-    let hash7 = (bytes << 8).wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - BITS);
-    std::mem::replace(&mut tables[1][hash7 as usize], pos as u16)
+    std::mem::replace(&mut tables[1][index(7, bytes, BITS)], pos as u16)
 }
 
 /// A segment, and what it became.
@@ -226,7 +225,8 @@ impl Segment {
     fn begin(&mut self, range: Range<usize>) {
         (self.pos, self.count, self.counted, self.noisy_runs) = (range.start, 0, 0, 0);
         if self.tokens.len() < range.len() + 2 {
-            // Memory is only there where it was written to: one long buffer takes less than longer and longer ones.
+            // Memory is only there where it was written to: one long buffer takes less than longer and longer
+            // ones.
             let len = if range.len() < LEAST_CUT_LEN { range.len() } else { SEGMENT_LEN };
             self.tokens = token::nothing(len + 2);
         }
@@ -283,8 +283,8 @@ impl Segment {
         }
     }
 
-    /// Leaves noise unparsed that follows noise: the more the longer there was nothing else. Looks at samples,
-    /// and stops where they repeat what is in the tables, or are less even than noise is.
+    /// Leaves noise unparsed that follows noise: the more the longer there was nothing else. Looks at
+    /// samples, and stops where they repeat what is in the tables, or are less even than noise is.
     fn skip_noise<T: Thoroughness, const BITS: u32>(&mut self, tables: &mut Tables, buf: &[u8]) {
         let len = LEAST_SKIP_LEN << self.noisy_runs.min(MAX_SKIP_SHIFT);
         let mut end = self.pos;
@@ -575,7 +575,8 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
         let is_better = before.is_next & (before.len >= len_a);
         len_a = select(is_better, before.len, len_a);
         dist_a = select(is_better, before.dist_less_1, dist_a);
-        // A byte counts for four bits, the literal for half a byte; a dist's bits are those of its extra bits.
+        // A byte counts for four bits, the literal for half a byte; a dist's bits are those of its extra
+        // bits.
         let bits = (4 * (len_b as i32 - len_a as i32) - 2).clamp(-16, 16);
         let is_longer = (dist_b as u64 + 1) << 16 < (dist_a as u64 + 1) << (16 + bits);
         pays::<T>(len_b, dist_b) & ((len_a < T::LEAST_LEN) | is_longer)

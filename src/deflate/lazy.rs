@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::chain::{Bytes, Chains, Effort, FEW_BITS, Finder, Match};
+use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
 use super::token::Token;
 
 /// What the parser does.
@@ -30,11 +30,11 @@ pub(super) struct Parser<'a, const LEAST: usize, B> {
 impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
     /// A parser of `buf`, which takes matches of `LEAST` (3 to 8) bytes and more.
     pub(super) fn new(chains: &'a mut Chains, buf: B, effort: Effort) -> Self {
-        Parser { finder: chains.begin(buf, FEW_BITS), effort }
+        Parser { finder: chains.begin(buf, FEW_BITS3), effort }
     }
 
-    /// Appends the tokens of `range` of `buf` to `tokens`; so many positions behind a match are searched for a better
-    /// one. Ranges follow each other; what is before the first one is the window.
+    /// Appends the tokens of `range` of `buf` to `tokens`; so many positions behind a match are searched for
+    /// a better one. Ranges follow each other; what is before the first one is the window.
     #[inline(never)]
     pub(super) fn parse<const LOOKAHEAD: usize>(
         &mut self,

@@ -256,8 +256,8 @@ impl BlockWriter {
         });
     }
 
-    /// Appends `chunk` as the blocks that `parse` gives: it sets the tokens and blocks of something at the start
-    /// of a range, and returns where that ends.
+    /// Appends `chunk` as the blocks that `parse` gives: it sets the tokens and blocks of something at the
+    /// start of a range, and returns where that ends.
     fn write(
         &mut self,
         chunk: &Chunk<'_>,

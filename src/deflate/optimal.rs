@@ -2,8 +2,8 @@
 //! that costs least.
 //!
 //! All matches of a stretch are found once, by the parser in `priced`, which also makes a first parse. Then
-//! each pass takes prices from the blocks of the pass before (a symbol costs what an ideal code would need for it,
-//! block by block) and goes over the stretch from its end: what is left to pay from a position on is
+//! each pass takes prices from the blocks of the pass before (a symbol costs what an ideal code would need
+//! for it, block by block) and goes over the stretch from its end: what is left to pay from a position on is
 //! the least, over all lengths that a match there may have, of that token's price and what is left
 //! to pay behind it. Of the places with a match of some length only the nearest is weighed. Passes
 //! end when there is little to gain; at the densest level they begin again, near the best, a few

@@ -1,10 +1,10 @@
-//! HOT PATH. The parser of the levels where size counts more than speed: the cheapest way through the data that
-//! can be found in one go, at the prices of what came before.
+//! HOT PATH. The parser of the levels where size counts more than speed: the cheapest way through the data
+//! that can be found in one go, at the prices of what came before.
 //!
-//! Positions are visited in order. How cheaply each can be reached is known when it is visited; a literal leads
-//! from there to the next one, and matches to all the places where they may end. A symbol costs what an ideal
-//! code for the last ten thousand bytes or so would need for it. Where the next position is reached for not
-//! much more than this one, nothing is searched for: hardly any way leads through here. zstd's optimal
+//! Positions are visited in order. How cheaply each can be reached is known when it is visited; a literal
+//! leads from there to the next one, and matches to all the places where they may end. A symbol costs what an
+//! ideal code for the last ten thousand bytes or so would need for it. Where the next position is reached for
+//! not much more than this one, nothing is searched for: hardly any way leads through here. zstd's optimal
 //! parser goes forward like this and passes over such positions, too.
 //!
 //! Prices have the length in their low bits, so that the least of several says how it came about, and the
@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::Chunk;
-use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS, MAX_FOUND, Match};
+use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS3, MAX_FOUND, Match};
 use super::histogram::Histogram;
 use super::lazy;
 use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
@@ -35,8 +35,8 @@ pub(super) struct Tuning {
 /// A margin with which no position is passed over.
 pub(super) const NO_MARGIN: i32 = -1000;
 
-/// Data are parsed in sections of this length: what is needed for one stays in the cache, and no price, at 16 bits
-/// for a byte, comes near to [`NEVER`].
+/// Data are parsed in sections of this length: what is needed for one stays in the cache, and no price, at 16
+/// bits for a byte, comes near to [`NEVER`].
 const SECTION_LEN: usize = 2048;
 /// So many positions at the end of a section are the first ones of the next, too: the cheapest way to its end
 /// need not be the way that leads farther.
@@ -104,8 +104,8 @@ pub(super) struct Priced {
     prices: Prices,
     litlens: [u32; LITLEN_SYMBOLS],
     dists: [u32; DIST_SYMBOLS],
-    /// From the section's start on, with [`LANES`] before it: what the cheapest way to a position costs, and the
-    /// length of its last step.
+    /// From the section's start on, with [`LANES`] before it: what the cheapest way to a position costs, and
+    /// the length of its last step.
     costs: Box<[i32; LANES + SECTION_LEN + MAX_MATCH + 1]>,
     /// The matches at each position of the section, longer ones later, and where they begin.
     matches: Box<[Found; SECTION_MATCHES]>,
@@ -151,8 +151,8 @@ impl Priced {
         for byte in sample {
             self.litlens[usize::from(*byte)] = 1;
         }
-        // All that occur are thought to be as frequent as each other. Where a few are by far the most frequent,
-        // that favours matches, and rightly: those are what makes them frequent.
+        // All that occur are thought to be as frequent as each other. Where a few are by far the most
+        // frequent, that favours matches, and rightly: those are what makes them frequent.
         let used: u32 = self.litlens.iter().sum();
         for count in &mut self.litlens {
             *count *= GUESSED_LITERALS / used.max(1);
@@ -312,7 +312,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         tuning: Tuning,
     ) -> Self {
         priced.begin(&chunk.buf[chunk.data.clone()]);
-        Parser { priced, finder: chains.begin(bytes, MANY_BITS), chunk, tuning }
+        Parser { priced, finder: chains.begin(bytes, MANY_BITS3), chunk, tuning }
     }
 
     /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is

@@ -21,22 +21,23 @@ pub(super) const LANES: usize = 8;
 /// In place of the dist symbol of something that there is not.
 pub(super) const NO_DIST: usize = 31;
 
-/// If no more symbols than these are frequent, codewords are no ideal code: four as frequent as each other take 2
-/// bits, but for one of them, which has to leave room for the rest.
+/// If no more symbols than these are frequent, codewords are no ideal code: four as frequent as each other
+/// take 2 bits, but for one of them, which has to leave room for the rest.
 const FEW: usize = 7;
 
 /// Prices of symbols, with their extra bits, shifted up by [`LEN_BITS`].
 pub(super) struct Prices {
     pub(super) literal: [i32; 256],
-    /// By length and [`LANES`]; the length is in the low bits. There is no price for less than [`MIN_MATCH`].
+    /// By length and [`LANES`]; the length is in the low bits. There is no price for less than
+    /// [`MIN_MATCH`].
     pub(super) len: [i32; LANES + MAX_MATCH + 1],
     /// By symbol.
     pub(super) dist: [i32; 32],
 }
 
 impl Prices {
-    /// What an ideal code needs for symbols that occur this often; those that do not cost a bit more than those
-    /// that do once.
+    /// What an ideal code needs for symbols that occur this often; those that do not cost a bit more than
+    /// those that do once.
     pub(super) fn new(litlens: &[u32; LITLEN_SYMBOLS], dists: &[u32; DIST_SYMBOLS]) -> Prices {
         let mut prices = Prices { literal: [0; 256], len: [NEVER; LANES + MAX_MATCH + 1], dist: [NEVER; 32] };
         let price = |total: u32, count: u32, extra_bits: u32| {

@@ -91,8 +91,8 @@ impl Token {
 
 /// So many tokens that mean nothing, in memory that was not written to yet.
 pub(super) fn nothing(len: usize) -> Vec<Token> {
-    // Only of plain numbers the library knows that fresh memory has zeros; that these become tokens where they are
-    // takes nothing.
+    // Only of plain numbers the library knows that fresh memory has zeros; that these become tokens where
+    // they are takes nothing.
     vec![0; len].into_iter().map(Token).collect()
 }
 
