@@ -21,7 +21,10 @@ fn packed(data: &[u8], recipe: &Recipe, threads: usize) -> Vec<u8> {
 
 fuzz_target!(|bytes: &[u8]| {
     let [level, kind, len, data @ ..] = bytes else { return };
-    let mut wanted = Wanted { level: Level::new(level % 13).filter(|level| *level != Level::ZOPFLI).unwrap_or_default(), ..Wanted::default() };
+    let mut wanted = Wanted {
+        level: Level::new(level % 13).filter(|level| *level != Level::ZOPFLI).unwrap_or_default(),
+        ..Wanted::default()
+    };
     // Level 11 takes so long that it gets few and short inputs.
     if *level == 255 && data.len() < 300 {
         wanted.level = Level::ZOPFLI;
@@ -36,7 +39,8 @@ fuzz_target!(|bytes: &[u8]| {
     wanted.is_rsyncable = kind & 32 != 0;
     wanted.is_independent = kind & 64 != 0;
     // Chunks far shorter than a user can ask for, so that short data have several.
-    wanted.block_len = (kind & 128 != 0 && wanted.format != Format::Bgzf).then(|| 97 + 16 * usize::from(*len));
+    wanted.block_len =
+        (kind & 128 != 0 && wanted.format != Format::Bgzf).then(|| 97 + 16 * usize::from(*len));
     let recipe = Recipe::new(&wanted);
     let file = packed(data, &recipe, 1);
     assert!(file == packed(data, &recipe, 2));
