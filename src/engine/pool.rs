@@ -9,6 +9,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use memmap2::MmapMut;
+
 /// Chunks as read from a stream, on their way to a worker.
 pub(super) static INPUT: Pool = Pool::new();
 /// Results on their way to the writer.
@@ -17,17 +19,32 @@ pub(super) static OUTPUT: Pool = Pool::new();
 /// Decoded data on their way out, in buffers of one length.
 pub(super) static DECODED: Pool = Pool::new();
 
-/// A stack of spare buffers.
-pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
+/// The same of whole groups, in memory of their own.
+pub(super) static GROUPS: Pool<MmapMut> = Pool::new();
 
-impl Pool {
-    const fn new() -> Pool {
+/// A stack of spare buffers.
+pub(super) struct Pool<T = Vec<u8>>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    const fn new() -> Pool<T> {
         Pool(Mutex::new(Vec::new()))
     }
 
+    /// A buffer with any content and any length, if there is one.
+    pub(super) fn pop(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps `buf` for later.
+    pub(super) fn push(&self, buf: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buf);
+    }
+}
+
+impl Pool {
     /// A buffer with any content and any length, possibly without capacity.
     pub(super) fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.pop().unwrap_or_default()
     }
 
     /// An empty buffer, possibly with capacity.
@@ -37,10 +54,10 @@ impl Pool {
         buf
     }
 
-    /// Keeps `buf` for later.
+    /// Keeps `buf` for later, unless there is nothing to keep.
     pub(super) fn put(&self, buf: Vec<u8>) {
         if buf.capacity() > 0 {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buf);
+            self.push(buf);
         }
     }
 }
