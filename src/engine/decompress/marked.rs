@@ -197,11 +197,9 @@ fn memory(len: usize) -> io::Result<MmapMut> {
         return Ok(out);
     }
     let out = MmapMut::map_anon(len.max(1).next_multiple_of(LARGE_PAGE_LEN))?;
+    // Only a hint: everything works without it. What does not fill a large page takes as little as before.
     #[cfg(target_os = "linux")]
-    if len >= LARGE_PAGE_LEN {
-        // Only a hint: everything works without it.
-        let _ = out.advise(memmap2::Advice::HugePage);
-    }
+    let _ = out.advise_range(memmap2::Advice::HugePage, 0, len / LARGE_PAGE_LEN * LARGE_PAGE_LEN);
     Ok(out)
 }
 
