@@ -16,7 +16,7 @@
 
 use super::WINDOW_LEN;
 use super::bits::Bits;
-use super::commands::Walk;
+use super::commands::{Scout, Walk};
 use super::fast::{self, Lane};
 use super::fast_commands;
 use super::header::{self, Header};
@@ -154,6 +154,38 @@ impl Decoder {
     /// How many bits of input are behind the decoder, from the first byte since a reset on.
     pub fn pos(&self) -> u64 {
         8 * self.consumed - u64::from(self.bit_count)
+    }
+
+    /// Where the next byte of input begins, in bits as [`Decoder::pos`].
+    pub fn input_pos(&self) -> u64 {
+        8 * self.consumed
+    }
+
+    /// Whether a symbol comes next, at bit `pos` (counted as by [`Decoder::pos`]).
+    pub fn is_at_symbol(&self, pos: u64) -> bool {
+        self.state == State::Symbols && self.pos() == pos
+    }
+
+    /// The codes of the block, and whether it is the last one, if the decoder is among its symbols.
+    pub(super) fn block(&self) -> Option<(&Tables, bool)> {
+        let is_inside = matches!(self.state, State::Symbols | State::Dist(_) | State::Copy { .. });
+        is_inside.then_some((&self.tables, self.is_final))
+    }
+
+    /// Goes on where `scout` has stopped in the middle of a block, at the symbol before which `bits` are; they count from
+    /// `origin` bytes before the first byte since a reset. `window_len` bytes of what is before are known.
+    pub fn take_over(&mut self, scout: &mut Scout, mut bits: Bits<'_>, origin: u64, window_len: usize) {
+        let (tables, is_final) = scout.leave();
+        if let Some(tables) = tables {
+            self.tables.copy_of(tables);
+            self.has_fixed = false;
+        }
+        let next;
+        bits.give_back();
+        (self.bit_buf, self.bit_count, next) = bits.save();
+        self.consumed = next as u64 - origin;
+        self.window_len = window_len.min(WINDOW_LEN);
+        (self.state, self.is_final) = (State::Symbols, is_final);
     }
 
     /// Lets the decoder stop before the first block that begins at bit `pos` or behind it

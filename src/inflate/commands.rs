@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use super::bits::Bits;
-use super::careful::{Out, next_dist, next_symbol};
+use super::careful::{Decoder, Out, next_dist, next_symbol};
 use super::fast_commands::{self, Lane, MARGIN};
 use super::header::{Header, Progress};
 use super::lane::{Machine, Next};
@@ -30,6 +30,11 @@ pub const SLACK: usize = 512;
 
 /// The upper half of the command for the next stored block.
 const STORED: u64 = 1 << 16;
+
+/// How many times symbols are read before a place in the middle of a block is taken for where some begin, and how
+/// many times at most.
+const MIN_SETTLING: u32 = 48;
+const MAX_SETTLING: u32 = 4 * MIN_SETTLING;
 
 /// What is read at a time gives at most so many literals.
 const MAX_LITERALS: usize = 2;
@@ -211,6 +216,20 @@ pub enum Why {
     Stuck,
 }
 
+/// Where a walk is.
+#[derive(Clone, Debug)]
+pub enum Paused<'b> {
+    /// Before a symbol.
+    Inside {
+        /// What comes next.
+        bits: Bits<'b>,
+        /// The bit where the block begins, or the walk if that began inside of it.
+        block: u64,
+    },
+    /// Where it can go no further, or the stream has ended.
+    Outside(Reached),
+}
+
 /// Which blocks to read, in bits of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -229,6 +248,10 @@ pub struct Scout {
     header: Header,
     tables: Tables,
     has_fixed: bool,
+    /// Whether the block that is read is the last one.
+    is_final: bool,
+    /// Whether it is not the block that was entered.
+    is_apart: bool,
     /// Where the commands go.
     pub commands: Commands,
 }
@@ -241,21 +264,48 @@ impl Scout {
         scout
     }
 
-    /// Begins to read the blocks of `bytes` in `span` beside something else. There must be room for commands.
-    pub fn begin<'s, 'b>(&'s mut self, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+    /// Begins to read the blocks of `bytes` in `span`.
+    fn begin<'s, 'b>(&'s mut self, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+        self.is_final = false;
         Walk::new(self, bytes, span)
+    }
+
+    /// Takes over the codes of the block that `decoder` is in the middle of; false if it is not.
+    pub fn enter(&mut self, decoder: &Decoder) -> bool {
+        let Some((tables, is_final)) = decoder.block() else { return false };
+        self.tables.copy_of(tables);
+        (self.has_fixed, self.is_final, self.is_apart) = (false, is_final, false);
+        true
+    }
+
+    /// What a decoder needs to go on in the block in whose middle this scout has stopped: its codes, unless it is the
+    /// one that was entered, and whether it is the last one.
+    pub(super) fn leave(&mut self) -> (Option<&Tables>, bool) {
+        let is_apart = std::mem::take(&mut self.is_apart);
+        (is_apart.then_some(&self.tables), self.is_final)
+    }
+
+    /// Begins in the middle of the block that was entered last, somewhere behind bit `from` of `bytes`; `None` if
+    /// nothing there looks like symbols. There must be room for commands.
+    ///
+    /// Who reads prefix codes from any bit on is soon likely to read the same codewords as who began at the first one.
+    /// Whether it is so turns out when a decoder arrives at [`Walk::start`].
+    pub fn begin_inside<'s, 'b>(&'s mut self, bytes: &'b [u8], from: u64, to: u64) -> Option<Walk<'s, 'b>> {
+        let mut walk = Walk::new(self, bytes, Span { from, to, limit: to });
+        walk.in_symbols = true;
+        walk.settle().then_some(walk)
     }
 
     /// Reads the blocks of `bytes` in `span`. There must be room for commands.
     pub fn run(&mut self, bytes: &[u8], span: Span) -> Reached {
-        Walk::new(self, bytes, span).finish()
+        self.begin(bytes, span).finish()
     }
 
     /// The same for two pieces side by side, in less time than one after the other.
     pub fn run_two(scouts: [&mut Scout; 2], bytes: &[u8], spans: [Span; 2]) -> [Reached; 2] {
         let [first, second] = scouts;
-        let mut first = Walk::new(first, bytes, spans[0]);
-        let mut second = Walk::new(second, bytes, spans[1]);
+        let mut first = first.begin(bytes, spans[0]);
+        let mut second = second.begin(bytes, spans[1]);
         let machine = first.scout.commands.machine;
         while let Some(machine) = machine
             && first.reach_symbols()
@@ -283,7 +333,6 @@ pub struct Walk<'s, 'b> {
     /// Where the block begins, and what there was before it.
     start: u64,
     mark: Mark,
-    is_final: bool,
     /// Whether symbols come next, rather than a block.
     in_symbols: bool,
     reached: Option<Reached>,
@@ -293,7 +342,30 @@ impl<'s, 'b> Walk<'s, 'b> {
     fn new(scout: &'s mut Scout, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
         let bits = Bits::at(bytes, span.from);
         let (start, mark) = (span.from, scout.commands.mark());
-        Walk { scout, bits, span, start, mark, is_final: false, in_symbols: false, reached: None }
+        Walk { scout, bits, span, start, mark, in_symbols: false, reached: None }
+    }
+
+    /// The bit where the first block begins, or, if the walk began inside of one, the symbols that are read; then it is
+    /// the first one of a byte.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Reads symbols for nothing until they are likely to be those of the stream, and one begins with a byte; false if
+    /// that does not happen.
+    fn settle(&mut self) -> bool {
+        for i in 0..MAX_SETTLING {
+            let Scout { tables, commands, .. } = &mut *self.scout;
+            if read_symbol(tables, Next::Symbol, &mut self.bits, commands).is_none() {
+                return false;
+            }
+            commands.truncate(self.mark);
+            self.start = self.bits.pos() as u64;
+            if i >= MIN_SETTLING && self.start % 8 == 0 {
+                return true;
+            }
+        }
+        false
     }
 
     /// Goes on to the end of the span.
@@ -311,10 +383,12 @@ impl<'s, 'b> Walk<'s, 'b> {
         self.reached.expect("the walk has ended")
     }
 
-    /// Goes on to the end of the block.
-    pub fn finish_block(mut self) -> Reached {
-        (self.span.to, self.span.limit) = (self.span.from, self.span.from);
-        self.finish()
+    /// Ends the walk where it is.
+    pub fn pause(mut self) -> Paused<'b> {
+        if self.reach_symbols() {
+            return Paused::Inside { bits: self.bits, block: self.start };
+        }
+        Paused::Outside(self.reached.expect("the walk has ended"))
     }
 
     pub(super) fn lane(&mut self) -> Lane<'_, 'b, '_> {
@@ -327,7 +401,7 @@ impl<'s, 'b> Walk<'s, 'b> {
     pub(super) fn reach_symbols(&mut self) -> bool {
         while self.reached.is_none() && !self.in_symbols {
             self.bits.refill();
-            if self.is_final {
+            if self.scout.is_final {
                 self.bits.align();
                 self.reached = Some(Reached { pos: self.bits.pos() as u64, why: Why::End });
                 break;
@@ -354,9 +428,10 @@ impl<'s, 'b> Walk<'s, 'b> {
 
     /// Reads the start of a block, or all of a stored one.
     fn begin_block(&mut self) -> Option<()> {
-        let Walk { scout: Scout { header, tables, has_fixed, commands }, bits, .. } = self;
+        let Walk { scout: Scout { header, tables, has_fixed, is_final, is_apart, commands }, bits, .. } =
+            self;
         let start = bits.take(3)?;
-        self.is_final = start & 1 == 1;
+        (*is_final, *is_apart) = (start & 1 == 1, true);
         match start >> 1 {
             0 => {
                 bits.align();

@@ -160,6 +160,14 @@ impl Tables {
         }
     }
 
+    /// Becomes the same as `other`.
+    pub(super) fn copy_of(&mut self, other: &Tables) {
+        (self.litlen, self.dist) = (other.litlen, other.dist);
+        self.litlen_code.clone_from(&other.litlen_code);
+        self.dist_code.clone_from(&other.dist_code);
+        self.has_many_literals = other.has_many_literals;
+    }
+
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
     /// have just one codeword, of 1 bit; and the dist code may have none.
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {

@@ -2,7 +2,7 @@
 
 use rigz::backend::zlib_ng;
 use rigz::inflate::bits::Bits;
-use rigz::inflate::commands::{Executed, Progressed, Reached, SLACK, Scout, Span, Why};
+use rigz::inflate::commands::{Executed, Paused, Progressed, SLACK, Scout, Span, Why};
 use rigz::inflate::header::{Header, Progress};
 use rigz::inflate::table::Tables;
 use rigz::inflate::{Decoder, MAX_MATCH_LEN, Stop, WINDOW_LEN, Work, decode_and_scout, decode_two, find};
@@ -214,41 +214,68 @@ fn finish(packed: &[u8], mut data: Vec<u8>, pos: u64, why: Why) -> (Outcome, u64
     }
 }
 
-/// Decodes with a scout beside the decoder, that begins at a block in the middle if one is found, and the rest as
-/// the scout says. `room` says how much output is made at a time.
-fn beside_a_scout(packed: &[u8], mut room: impl FnMut() -> usize) -> (Outcome, u64) {
-    let Some(from) = find(packed, 4 * packed.len() as u64, u64::MAX) else {
-        return finish(packed, Vec::new(), 0, Why::Done);
-    };
+/// Decodes with scouts beside the decoder that begin somewhere ahead in the same block, by as much as `ahead` says, in
+/// bits. `room` says how much output is made at a time.
+fn beside_scouts(
+    packed: &[u8],
+    mut ahead: impl FnMut() -> u64,
+    mut room: impl FnMut() -> usize,
+) -> (Outcome, u64) {
     let (mut scout, mut decoder) = (Scout::default(), Decoder::new());
-    scout.commands.clear((8 * packed.len()).min(1 << 16));
-    let mut walk = scout.begin(packed, Span { from, to: u64::MAX, limit: u64::MAX });
-    decoder.stop_at(from);
     let (mut data, mut at) = (Vec::new(), 0);
-    let stop = loop {
-        let window_len = decoder.window_len();
-        let mut out = data[data.len() - window_len..].to_vec();
-        out.resize(window_len + room(), 0x5a);
-        let work = Work { decoder: &mut decoder, input: &packed[at..], out: &mut out, out_pos: window_len };
-        let step = decode_and_scout(work, &mut walk);
-        at += step.consumed;
-        data.extend_from_slice(&out[window_len..step.out_pos]);
-        if step.stop != Stop::NeedsRoom {
-            break step.stop;
+    loop {
+        scout.commands.clear((8 * packed.len()).min(1 << 16));
+        let from = decoder.pos() + ahead();
+        let mut walk = if scout.enter(&decoder) { scout.begin_inside(packed, from, u64::MAX) } else { None };
+        let start = walk.as_ref().map(|walk| walk.start());
+        let input_end =
+            start.map_or(at + 1 + (from % 64) as usize, |start| (start / 8) as usize).min(packed.len());
+        // What is found holds for this block.
+        decoder.stop_at(if walk.is_some() { decoder.pos() + 1 } else { u64::MAX });
+        let stop = loop {
+            let window_len = decoder.window_len();
+            let mut out = data[data.len() - window_len..].to_vec();
+            out.resize(window_len + room(), 0x5a);
+            let input = &packed[at..input_end];
+            let step = match &mut walk {
+                Some(walk) => {
+                    let work = Work { decoder: &mut decoder, input, out: &mut out, out_pos: window_len };
+                    decode_and_scout(work, walk)
+                }
+                None => decoder.decode(input, &mut out, window_len),
+            };
+            at += step.consumed;
+            data.extend_from_slice(&out[window_len..step.out_pos]);
+            if step.stop != Stop::NeedsRoom {
+                break step.stop;
+            }
+        };
+        match stop {
+            Stop::Block => {}
+            Stop::NeedsInput if input_end < packed.len() => {}
+            _ => {
+                let consumed = if stop == Stop::End { at } else { 0 };
+                return (Outcome { stop, consumed, data }, decoder.pos());
+            }
         }
-    };
-    if stop != Stop::Block {
-        let consumed = if stop == Stop::End { at } else { 0 };
-        return (Outcome { stop, consumed, data }, decoder.pos());
-    }
-    let mut reached = Reached { pos: decoder.pos(), why: Why::Done };
-    if reached.pos == from {
-        reached = walk.finish_block();
-        if execute(&scout, packed, &mut data, room) == Executed::Violated {
+        let Some((walk, start)) = walk.zip(start).filter(|(_, start)| decoder.is_at_symbol(*start)) else {
+            continue;
+        };
+        let paused = walk.pause();
+        if execute(&scout, packed, &mut data, &mut room) == Executed::Violated {
             return (Outcome { stop: Stop::Violated, consumed: 0, data }, 0);
         }
+        match paused {
+            Paused::Inside { bits, .. } => {
+                decoder.take_over(&mut scout, bits, 0, data.len());
+                at = (decoder.input_pos() / 8) as usize;
+            }
+            Paused::Outside(reached) if reached.pos > start => {
+                return finish(packed, data, reached.pos, reached.why);
+            }
+            Paused::Outside(_) => {}
+        }
     }
-    finish(packed, data, reached.pos, reached.why)
 }
 
 /// Compares all cuttings with zlib-ng, whose outcome it returns.
@@ -273,7 +300,11 @@ pub(crate) fn same_as_zlib(packed: &[u8], what: &str) -> Outcome {
     check("commands", by_commands(packed, Default::default(), || 1 + random.below(70_000)));
     let portable = [Scout::portable(), Scout::portable()];
     check("commands, portable", by_commands(packed, portable, || 1 + random.below(70_000)));
-    check("a scout beside", beside_a_scout(packed, || 1 + random.below(70_000)));
+    let mut other = Random(packed.len() as u64 + 1);
+    for ahead in [100, 40_000] {
+        let scouts = beside_scouts(packed, || other.below(ahead) as u64, || 1 + random.below(70_000));
+        check("scouts beside", scouts);
+    }
     if expected.data.len() <= 3000 {
         check("byte for byte in", in_steps(packed, || (1, room)));
         check("byte for byte out", in_steps(packed, || (1 << 14, 1)));

@@ -21,7 +21,8 @@ use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
 use crate::checksum::{Joined, Running};
 use crate::error::Error;
-use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Walk, Why};
+use crate::inflate::bits::Bits;
+use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Scout, Walk, Why};
 use crate::inflate::{Decoder, Stop, Work, decode_and_scout, has_loops};
 use crate::io::input::Input;
 
@@ -251,6 +252,38 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         }
     }
 
+    /// Lets `scout` enter the block that the stream is in the middle of; false if it is not.
+    pub(super) fn let_in(&self, scout: &mut Scout) -> bool {
+        matches!(self.place, Place::Inside(_)) && scout.enter(self.decoder)
+    }
+
+    /// The bit that is decoded next.
+    pub(super) fn next_bit(&self) -> u64 {
+        match self.place {
+            Place::Inside(origin) => origin.wrapping_add(self.decoder.pos()),
+            Place::Block | Place::End => self.pos,
+        }
+    }
+
+    /// Whether a symbol comes next, at bit `pos`.
+    pub(super) fn is_at_symbol(&self, pos: u64) -> bool {
+        matches!(self.place, Place::Inside(origin) if self.decoder.is_at_symbol(pos.wrapping_sub(origin)))
+    }
+
+    /// Does what `scout` has found in `bytes` from here on to the symbol before which `bits` are.
+    pub(super) fn execute_inside(
+        &mut self,
+        bytes: &[u8],
+        scout: &mut Scout,
+        bits: Bits<'_>,
+    ) -> Result<(), Error> {
+        self.execute_all(bytes, &scout.commands)?;
+        let Place::Inside(origin) = self.place else { unreachable!("the stream is inside of a block") };
+        self.decoder.take_over(scout, bits, origin / 8, self.out.pos - self.out.floor);
+        self.pos = origin.wrapping_add(self.decoder.input_pos());
+        Ok(())
+    }
+
     /// Does what `commands` say, which were made of `bytes` from here on to where `reached` is.
     pub(super) fn execute(
         &mut self,
@@ -258,22 +291,28 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         commands: &Commands,
         reached: Reached,
     ) -> Result<(), Error> {
+        self.execute_all(bytes, commands)?;
+        self.go_to(reached);
+        Ok(())
+    }
+
+    fn go_to(&mut self, reached: Reached) {
+        self.pos = reached.pos;
+        self.place = if reached.why == Why::End { Place::End } else { Place::Block };
+    }
+
+    fn execute_all(&mut self, bytes: &[u8], commands: &Commands) -> Result<(), Error> {
         let mut done = Progressed::default();
         loop {
             let (start, floor) = (self.out.pos, self.out.floor);
             let (pos, executed) = commands.execute(&mut done, bytes, &mut self.out.buf, floor, start);
             self.advance(pos);
             match executed {
-                Executed::All => break,
+                Executed::All => return Ok(()),
                 Executed::NeedsRoom => self.out.hand_over()?,
                 Executed::Violated => return Err(Error::Violated),
             }
         }
-        self.pos = reached.pos;
-        if reached.why == Why::End {
-            self.place = Place::End;
-        }
-        Ok(())
     }
 
     /// The output has grown to `pos`.

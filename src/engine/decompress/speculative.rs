@@ -18,15 +18,17 @@
 //! scouts: they pass over the pieces that it will have reached before they could be done
 //! ([`Board::claim`]), and it decodes those itself.
 //!
-//! One thread alone decodes a piece with a scout beside it, in one loop, as that fills the time in which
-//! the decoder waits for what it looks up ([`go_on_alone`]).
+//! One thread alone decodes with a scout beside it, in one loop, as that fills the time in which the decoder waits for
+//! what it looks up ([`go_on_alone`]). That scout begins a few KiB ahead in the same block, at any bit: prefix codes
+//! synchronize (Ferguson and Rabinowitz, IEEE Trans. Inf. Theory 30, 1984), and whether it has read what is
+//! there turns out when the decoder gets there.
 //!
 //! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
 //! name only. If not, the stream goes on in order for a stretch.
 //!
 //! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
 //! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 7.5 MiB where blocks are as short as usual.
-//! One thread alone has one scout, with 2.5 MiB.
+//! One thread alone has one scout, with 640 KiB.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,13 +37,23 @@ use std::time::{Duration, Instant};
 
 use super::inflate::Stream;
 use crate::error::Error;
-use crate::inflate::commands::{Reached, Scout, Span};
+use crate::inflate::commands::{Paused, Reached, Scout, Span};
 use crate::inflate::find;
 
 /// What a scout takes at a time, in bytes of input: four blocks if that is within these bounds, since
 /// finding the first one takes half a block's length at a tenth of a scout's pace.
 const MIN_PIECE_LEN: usize = 128 << 10;
 const MAX_PIECE_LEN: usize = 512 << 10;
+/// How far ahead of a decoder a scout begins within a block, in bits: the middle of what seems to be left of it, within
+/// these bounds. If the block ends before, what the scout does is of no use; if the scout begins soon, finding
+/// out where symbols begin takes its share.
+const MIN_AHEAD: u64 = 8 * (2 << 10);
+const MAX_AHEAD: u64 = 8 * (16 << 10);
+/// Room for commands of a scout that stops when the decoder gets to where it began: data may be four times as dense
+/// where the scout is.
+const ROOM_AHEAD: usize = 4 * (MAX_AHEAD / 8) as usize;
+/// A dynamic block's header is shorter, in bytes: 17 bits, 19 lengths of 3 bits, 316 of at most 14.
+const MAX_HEADER_LEN: usize = 640;
 /// How much input tells what the data are like, in bits.
 const PROBE_LEN: u64 = 8 * (16 << 10);
 /// The shortest input that is worth starting threads.
@@ -49,12 +61,10 @@ pub(super) const MIN_LEN: usize = 512 << 10;
 /// After so many pieces in a row that were of no use, the rest of a batch is decoded in order.
 const MAX_MISSES: u32 = 4;
 /// Batches of several threads: long ones, as everybody has to wait where one ends.
-const TOGETHER: Batches = Batches { first: 8 * (2 << 20), factor: 16, max: u64::MAX };
+const TOGETHER: Batches = Batches { first: 8 * (2 << 20), factor: 16, max: u64::MAX, stretch: 8 * (4 << 20) };
 /// Batches of one thread, which gains less: the data are looked at more often.
-const ALONE: Batches = Batches { first: 2 * 8 * MIN_PIECE_LEN as u64, factor: 4, max: 8 * (4 << 20) };
-/// After a batch that was of no use the stream is decoded in order for a stretch, in bits, each twice as long
-/// as the one before.
-const FIRST_STRETCH_LEN: u64 = 8 * (4 << 20);
+const ALONE: Batches =
+    Batches { first: 2 * 8 * MIN_PIECE_LEN as u64, factor: 4, max: 8 * (4 << 20), stretch: 8 * (512 << 10) };
 
 /// What scouts keep between pieces.
 static SCOUTS: Mutex<Vec<Box<Scout>>> = Mutex::new(Vec::new());
@@ -79,6 +89,8 @@ struct Batches {
     /// How many times as long as the one before each is, if that was of use.
     factor: u64,
     max: u64,
+    /// After one that was of no use the stream is decoded in order for a stretch, each twice as long as the one before.
+    stretch: u64,
 }
 
 /// How a stream has dealt with scouts so far.
@@ -99,7 +111,7 @@ impl Default for Patience {
 
 impl Patience {
     fn new(batches: Batches) -> Patience {
-        Patience { in_order: 0, stretch_len: FIRST_STRETCH_LEN, batch_len: batches.first, batches }
+        Patience { in_order: 0, stretch_len: batches.stretch, batch_len: batches.first, batches }
     }
 
     /// Takes note of a batch.
@@ -107,7 +119,7 @@ impl Patience {
         if is_of_use {
             self.in_order = 0;
             self.batch_len = self.batch_len.saturating_mul(self.batches.factor).min(self.batches.max);
-            self.stretch_len = FIRST_STRETCH_LEN;
+            self.stretch_len = self.batches.stretch;
         } else {
             self.in_order = self.stretch_len;
             self.stretch_len = self.stretch_len.saturating_mul(2);
@@ -201,34 +213,83 @@ pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Resu
         }
         let (alone, together) = (lap.pace(stream), Lap::begin(stream));
         let until = end.min(stream.pos + patience.batch_len);
-        while stream.is_at_block() && until.saturating_sub(stream.pos) >= 2 * PIECE_LEN {
-            go_beside(stream, bytes, stream.pos + PIECE_LEN)?;
-        }
+        go_beside(stream, bytes, until)?;
         // A little for what cannot be measured so finely.
         patience.learn(together.pace(stream) < 0.97 * alone);
     }
     stream.decode_to(bytes, u64::MAX)
 }
 
-/// Decodes to the first block from `half` on, while a scout goes on from there, and executes what that has found;
-/// then both are about as far again.
-fn go_beside(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], half: u64) -> Result<(), Error> {
-    let piece_len = half - stream.pos;
-    let Some(start) = find(bytes, half, half + piece_len) else {
-        return stream.decode_to(bytes, half + piece_len);
-    };
-    let mut scout = take_scout((piece_len / 4) as usize);
-    let to = start + 2 * piece_len;
-    let mut walk = scout.begin(bytes, Span { from: start, to, limit: to });
-    stream.decode_beside(bytes, start, Some(&mut walk))?;
-    if stream.is_at_block() && stream.pos == start {
-        let reached = walk.finish_block();
-        if reached.pos > start {
-            stream.execute(bytes, &scout.commands, reached)?;
+/// Decodes to the first block from bit `until` on. A scout goes on from a place a little ahead in the same block; when
+/// the decoder gets there, what the scout has found is executed, and both go on from where it has come to.
+fn go_beside(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], until: u64) -> Result<(), Error> {
+    let mut scout = take_scout(ROOM_AHEAD);
+    let (mut blocks, mut is_in) = (Blocks { begin: stream.pos, last_len: 0 }, false);
+    while !stream.is_at_end() && !(stream.is_at_block() && stream.pos >= until) {
+        let next = stream.next_bit() + 1;
+        if stream.is_at_block() {
+            blocks.begin(stream.pos);
+            let head_end = (stream.pos / 8) as usize + MAX_HEADER_LEN;
+            stream.decode_to(&bytes[..head_end.min(bytes.len())], next)?;
+        }
+        is_in = is_in || stream.let_in(&mut scout);
+        scout.commands.clear(ROOM_AHEAD);
+        let from = stream.next_bit() + blocks.left(stream.next_bit()).div_ceil(2).clamp(MIN_AHEAD, MAX_AHEAD);
+        let walk = if is_in { scout.begin_inside(bytes, from, until) } else { None };
+        let Some(mut walk) = walk else {
+            is_in = false;
+            stream.decode_to(bytes, next)?;
+            continue;
+        };
+        let start = walk.start();
+        stream.decode_beside(&bytes[..(start / 8) as usize], next, Some(&mut walk))?;
+        is_in = stream.is_at_symbol(start);
+        if !is_in {
+            continue;
+        }
+        match walk.pause() {
+            Paused::Inside { bits, block } => {
+                if block > start {
+                    blocks.begin(block);
+                }
+                stream.execute_inside(bytes, &mut scout, bits)?;
+            }
+            Paused::Outside(reached) => {
+                is_in = false;
+                if reached.pos > start {
+                    stream.execute(bytes, &scout.commands, reached)?;
+                } else {
+                    stream.decode_to(bytes, next)?;
+                }
+            }
         }
     }
     put_scout(scout);
     Ok(())
+}
+
+/// What is known of the lengths of blocks, in bits.
+struct Blocks {
+    /// Where the block begins.
+    begin: u64,
+    /// The last one that was not short: between blocks, some encoders flush what they have.
+    last_len: u64,
+}
+
+impl Blocks {
+    /// A block begins at `pos`.
+    fn begin(&mut self, pos: u64) {
+        let len = pos - self.begin;
+        if len >= MIN_AHEAD {
+            self.last_len = len;
+        }
+        self.begin = pos;
+    }
+
+    /// How much is left of the block at `pos` if it is as long as the last one.
+    fn left(&self, pos: u64) -> u64 {
+        (self.begin + self.last_len).saturating_sub(pos)
+    }
 }
 
 /// How a batch is cut.
