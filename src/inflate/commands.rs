@@ -361,7 +361,7 @@ impl<'s, 'b> Walk<'s, 'b> {
             }
             commands.truncate(self.mark);
             self.start = self.bits.pos() as u64;
-            if i >= MIN_SETTLING && self.start % 8 == 0 {
+            if i >= MIN_SETTLING && self.start.is_multiple_of(8) {
                 return true;
             }
         }

@@ -225,7 +225,7 @@ pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Resu
 fn go_beside(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], until: u64) -> Result<(), Error> {
     let mut scout = take_scout(ROOM_AHEAD);
     let (mut blocks, mut is_in) = (Blocks { begin: stream.pos, last_len: 0 }, false);
-    while !stream.is_at_end() && !(stream.is_at_block() && stream.pos >= until) {
+    while !(stream.is_at_end() || stream.is_at_block() && stream.pos >= until) {
         let next = stream.next_bit() + 1;
         if stream.is_at_block() {
             blocks.begin(stream.pos);
