@@ -292,13 +292,9 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         reached: Reached,
     ) -> Result<(), Error> {
         self.execute_all(bytes, commands)?;
-        self.go_to(reached);
-        Ok(())
-    }
-
-    fn go_to(&mut self, reached: Reached) {
         self.pos = reached.pos;
         self.place = if reached.why == Why::End { Place::End } else { Place::Block };
+        Ok(())
     }
 
     fn execute_all(&mut self, bytes: &[u8], commands: &Commands) -> Result<(), Error> {

@@ -220,12 +220,13 @@ pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Resu
     stream.decode_to(bytes, u64::MAX)
 }
 
-/// Decodes to the first block from bit `until` on. A scout goes on from a place a little ahead in the same block; when
-/// the decoder gets there, what the scout has found is executed, and both go on from where it has come to.
+/// Decodes to the first block from bit `until` on, or as far as `bytes` go. A scout goes on from a place a little ahead in
+/// the same block; when the decoder gets there, what the scout has found is executed, and both go on from where it has come to.
 fn go_beside(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], until: u64) -> Result<(), Error> {
     let mut scout = take_scout(ROOM_AHEAD);
     let (mut blocks, mut is_in) = (Blocks { begin: stream.pos, last_len: 0 }, false);
-    while !(stream.is_at_end() || stream.is_at_block() && stream.pos >= until) {
+    let end = 8 * bytes.len() as u64;
+    while stream.pos < end && !(stream.is_at_end() || stream.is_at_block() && stream.pos >= until) {
         let next = stream.next_bit() + 1;
         if stream.is_at_block() {
             blocks.begin(stream.pos);
@@ -258,8 +259,6 @@ fn go_beside(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], until: u64) -> Resul
                 is_in = false;
                 if reached.pos > start {
                     stream.execute(bytes, &scout.commands, reached)?;
-                } else {
-                    stream.decode_to(bytes, next)?;
                 }
             }
         }
