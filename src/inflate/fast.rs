@@ -125,7 +125,7 @@ pub(super) mod x86 {
     macro_rules! end {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
-                "cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
+                "26", $i, ": cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
                 lane::look_up_dist!($t, $bd),
                 // literals
@@ -148,11 +148,12 @@ pub(super) mod x86 {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
                 // A rare entry: a length of which extra bits are left, or too long for the entry.
-                "5", $i, ":\n test cl, cl\n jz 4", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
+                "5", $i, ":\n test cl, cl\n jz 27", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
                 lane::rare_length!($b, $nb),
                 lane::refill!($b, $n, $nd, $in),
                 lane::look_up_dist!($t, $bd),
                 "jmp 6", $i, "b\n",
+                "27", $i, ":\n", lane::long_codeword!($i, $t, $b, $n, $nd, $in),
                 lane::exits!($i),
                 // A match longer than its distance, or no known distance (edx = 0).
                 "7", $i, ":\n test edx, edx\n jz 8", $i, "b\n",
@@ -199,13 +200,13 @@ pub(super) mod x86 {
         let mut cursor = cursor(&mut lane);
         let cursors: *mut Cursor<u8> = &mut cursor;
         // SAFETY: `Machine` is the proof of AVX2 and BMI2. The first refill reads 8 bytes, which
-        // `Cursor::new` has seen to; it and the two of a turn go on by at most 7 bytes each, and a
-        // turn begins at most at `in_last`, 16 bytes before the end. A turn begins at most at
+        // `Cursor::new` has seen to; it and the three of a turn go on by at most 7 bytes each, and a
+        // turn begins at most at `in_last`, 24 bytes before the end. A turn begins at most at
         // `out_last`, and writes no more than `MAX_WRITE` bytes from there. It reads output at most
         // `dist` bytes back, which has been compared with the floor; or 64 bytes, if there are as
         // many. Indices of tables are masked. `bit_count` is 63 at most, and 11 bits are left for
-        // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13, and extra
-        // bits of lengths before another refill.
+        // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13; before longer
+        // codewords it refills, and takes 15 + 9 + 13 then, and behind extra bits of lengths once more.
         let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.has_many_literals) };
         give_back(&cursor, lane);
         cursor.next(exit)

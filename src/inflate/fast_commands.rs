@@ -137,7 +137,7 @@ mod x86 {
     macro_rules! end {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
-                "cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
+                "26", $i, ": cmp ecx, {rare} - 1\n ja 5", $i, "f\n",
                 "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
                 lane::look_up_dist!($t, $bd),
                 // literals
@@ -160,12 +160,13 @@ mod x86 {
             concat!(
                 // A rare entry: a length of which extra bits are left, or too long for the entry.
                 "5", $i, ":\n mov [rsp + ", $s, " + 16], rdi\n",
-                "test cl, cl\n jz 4", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
+                "test cl, cl\n jz 27", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
                 "mov [", $out, "*8], edi\n",
                 lane::rare_length!($b, $nb),
                 lane::refill!($b, $n, $nd, $in),
                 lane::look_up_dist!($t, $bd),
                 "jmp 6", $i, "b\n",
+                "27", $i, ":\n", lane::long_codeword!($i, $t, $b, $n, $nd, $in),
                 lane::exits!($i),
             )
         };
@@ -192,12 +193,13 @@ mod x86 {
         let mut cursor = cursor(&mut lane);
         let cursors: *mut Cursor<u64> = &mut cursor;
         // SAFETY: `Machine` is the proof of BMI2. The first refill reads 8 bytes, which
-        // `Cursor::new` has seen to; it and that of a turn go on by at most 7 bytes each, and a turn
-        // begins at most at `in_last`, 16 bytes before the end. There is room for as many literals and
+        // `Cursor::new` has seen to; it and the three of a turn go on by at most 7 bytes each, and a turn
+        // begins at most at `in_last`, 24 bytes before the end. There is room for as many literals and
         // matches as bits are consumed until then, of which 63 are in the buffer before, and for what a turn writes
         // beside them. Indices of tables are masked. `bit_count` is 63 at most, and 11
         // bits are left for the next lookup: of at least 56 bits a turn consumes at most
-        // 11 + 11 + 9 + 13, and extra bits of lengths before another refill.
+        // 11 + 11 + 9 + 13; before longer codewords it refills, and takes 15 + 9 + 13 then, and behind extra bits of
+        // lengths once more.
         let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.has_many_literals) };
         give_back(&cursor, lane);
         cursor.next(exit)

@@ -5,13 +5,13 @@
 //! `$n` the bit count, `$in` and `$out` the places in input and output. `eax`, `ecx`, `edx`, `esi` and `edi`
 //! are free in a turn. On the stack, from `$s` on: the last places of output and of input where a turn may
 //! begin, a value and a place of the loop's own. `$i` is the lane's number, with which labels
-//! end: 3 behind the turn, 4 to 9 out of the way.
+//! end: 26 where a litlen entry is at hand, 3 behind the turn, 4 to 9 and 27 out of the way.
 
 use super::bits::Bits;
 use super::table::Tables;
 
-/// What a turn may read, in bytes: two loads of the bit buffer, 7 bytes apart.
-pub(super) const MAX_READ: usize = 16;
+/// What a turn may read, in bytes: three loads of the bit buffer, 7 bytes apart.
+pub(super) const MAX_READ: usize = 24;
 
 /// The proof that the machine has what the loops need.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +175,20 @@ mod code {
             )
         };
     }
+    // A codeword that is longer than the index, or that is none: ecx = its entry, which goes on at 26; or leaves. The bit
+    // buffer is refilled, as what is taken in the rest of the turn is more than in other turns.
+    #[rustfmt::skip]
+    macro_rules! long_codeword {
+        ($i:literal, $t:literal, $b:literal, $n:literal, $nd:literal, $in:literal) => {
+            concat!(
+                "movzx eax, ch\n test eax, eax\n jz 4", $i, "f\n",
+                $crate::inflate::lane::refill!($b, $n, $nd, $in),
+                "rorx rdx, ", $b, ", {litlen_bits}\n and edx, {long_entries} - 1\n",
+                "imul eax, eax, {long_entries}\n add eax, edx\n mov ecx, [", $t, " + rax*4 + {long} - 4*{long_entries}]\n",
+                "jmp 26", $i, "b\n",
+            )
+        };
+    }
     // A length of which extra bits are left: ecx = the length of ecx.
     #[rustfmt::skip]
     macro_rules! rare_length {
@@ -228,7 +242,7 @@ mod code {
         ($cursors:expr, { $($operand:tt)* }, $($code:expr),+ $(,)?) => {{
             use std::mem::offset_of;
             use $crate::inflate::lane::Cursor;
-            use $crate::inflate::table::{DIST_ENTRIES, LITLEN_ENTRIES, RARE, Tables};
+            use $crate::inflate::table::{DIST_ENTRIES, LITLEN_BITS, LITLEN_ENTRIES, LONG_ENTRIES, RARE, Tables};
             let exit: u32;
             std::arch::asm!(
                 "push rbx", "push rbp", "push rdi",
@@ -237,6 +251,9 @@ mod code {
                 litlen_mask = const LITLEN_ENTRIES - 1,
                 dist_mask = const DIST_ENTRIES - 1,
                 rare = const RARE,
+                litlen_bits = const LITLEN_BITS,
+                long_entries = const LONG_ENTRIES,
+                long = const offset_of!(Tables, long),
                 litlen = const offset_of!(Tables, litlen),
                 dist = const offset_of!(Tables, dist),
                 bit_buf = const offset_of!(Cursor<u8>, bit_buf),
@@ -309,8 +326,8 @@ mod code {
         };
     }
     pub(in super::super) use {
-        begin, distance, exits, load, look_up_dist, looped, one_lane, rare_length, refill, room, save,
-        take_literals, two_kinds, two_lanes, with_first_registers, with_second_registers,
+        begin, distance, exits, load, long_codeword, look_up_dist, looped, one_lane, rare_length, refill,
+        room, save, take_literals, two_kinds, two_lanes, with_first_registers, with_second_registers,
     };
 }
 #[cfg(target_arch = "x86_64")]

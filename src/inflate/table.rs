@@ -6,7 +6,7 @@
 //! | bits | literals, a length, or both | rare |
 //! |---|---|---|
 //! | 0–7 | bits to consume, of all of them | of the codeword; 0: longer than the index, or none |
-//! | 8–23 | one or two literals, the first one lowest | 8–16: a length, or its base; 0: end of block, or unknown |
+//! | 8–23 | one or two literals, the first one lowest | 8–16: a length, or its base; 0: end of block, or unknown; of longer codewords 8–15: the number of their table in `long`, from 1 on |
 //! | 17–19 | | extra bits, to be added to the base |
 //! | 24–25 | number of literals, 0 to 2 | 0 |
 //! | 26–31 | length after the literals, 3 to [`MAX_PLAIN_LEN`], or 0 | 63 |
@@ -18,6 +18,10 @@
 //! A dist entry, found by the next [`DIST_BITS`] bits: 0–7 bits to consume, extra bits among them,
 //! 8–15 bits of the codeword alone, 16–31 base. Extra bits are never in the index. 0 stands for a
 //! codeword that is longer than the index or does not exist.
+//!
+//! What follows the first [`LITLEN_BITS`] bits of longer litlen codewords is looked up in tables of
+//! [`LONG_ENTRIES`], one for each such beginning. Their entries are as above, with one symbol each, but extra
+//! bits are never in the index.
 //!
 //! Codewords that the tables do not know are decoded by [`Canonical`].
 //!
@@ -38,6 +42,10 @@ pub const DIST_BITS: u32 = 9;
 pub const LITLEN_ENTRIES: usize = 1 << LITLEN_BITS;
 /// Entries of a dist table.
 pub const DIST_ENTRIES: usize = 1 << DIST_BITS;
+/// Entries of a table of what follows the beginning of longer litlen codewords.
+pub const LONG_ENTRIES: usize = 1 << (MAX_CODEWORD_LEN - LITLEN_BITS as usize);
+/// Such tables: each is of two codewords or more, as codes with long codewords are complete.
+const LONG_TABLES: usize = LITLEN_SYMBOLS / 2;
 /// The longest match that is not rare, in bytes.
 pub const MAX_PLAIN_LEN: u32 = 62;
 /// The lowest entry that is rare, and the one of a codeword that the litlen table does not know.
@@ -132,6 +140,10 @@ pub struct Tables {
     pub litlen: [u32; LITLEN_ENTRIES],
     /// Entries by the next [`DIST_BITS`] bits.
     pub dist: [u32; DIST_ENTRIES],
+    /// Entries by what follows the beginning of longer litlen codewords.
+    pub long: [[u32; LONG_ENTRIES]; LONG_TABLES],
+    /// How many of those are in use.
+    long_count: usize,
     /// All codewords of the litlen code.
     pub litlen_code: Canonical<LITLEN_SYMBOLS>,
     /// All codewords of the dist code.
@@ -153,6 +165,8 @@ impl Tables {
         Tables {
             litlen: [RARE; LITLEN_ENTRIES],
             dist: [0; DIST_ENTRIES],
+            long: [[RARE; LONG_ENTRIES]; LONG_TABLES],
+            long_count: 0,
             litlen_code: Canonical::new(),
             dist_code: Canonical::new(),
             has_many_literals: false,
@@ -163,6 +177,8 @@ impl Tables {
     /// Becomes the same as `other`.
     pub(super) fn copy_of(&mut self, other: &Tables) {
         (self.litlen, self.dist) = (other.litlen, other.dist);
+        self.long_count = other.long_count;
+        self.long[..other.long_count].copy_from_slice(&other.long[..other.long_count]);
         self.litlen_code.clone_from(&other.litlen_code);
         self.dist_code.clone_from(&other.dist_code);
         self.has_many_literals = other.has_many_literals;
@@ -179,11 +195,37 @@ impl Tables {
         self.dist_code.build(&dist_lens, count_groups(&dist_lens))?;
         self.draft.literal_counts = literal_counts;
         self.draft.make(&self.litlen_code, &mut self.litlen);
+        self.lay_out_long();
         let share = |len: usize| usize::from(literal_counts[len]) << (MAX_CODEWORD_LEN - len);
         let literals = (1..=LITLEN_BITS as usize).map(share).sum::<usize>() >> (MAX_CODEWORD_LEN - 8);
         self.has_many_literals = literals >= MANY_LITERALS;
         fill(&mut self.dist, 0, &self.dist_code, |symbol, len| DISTS[symbol & 31] + 0x101 * len);
         Ok(())
+    }
+
+    /// Makes the tables of litlen codewords that are longer than the index, and the entries that lead there.
+    fn lay_out_long(&mut self) {
+        const INDEX_BITS: usize = LITLEN_BITS as usize;
+        let Tables { litlen, long, litlen_code: code, .. } = self;
+        let mut place = code.count[..=INDEX_BITS].iter().map(|count| usize::from(*count)).sum::<usize>();
+        let (mut count, mut last_begin) = (0, None);
+        for len in INDEX_BITS + 1..=MAX_CODEWORD_LEN {
+            let rest_len = len - INDEX_BITS;
+            for _ in 0..code.count[len] {
+                let codeword = (place as u16).wrapping_sub(code.offset[len]);
+                let (begin, rest) = (codeword >> rest_len, codeword & ((1 << rest_len) - 1));
+                if last_begin != Some(begin) {
+                    last_begin = Some(begin);
+                    count += 1;
+                    litlen[reversed(begin, INDEX_BITS) as usize] = RARE | (count as u32) << 8;
+                }
+                let entry = LITLENS[usize::from(code.symbols[place]) % LITLEN_SYMBOLS] + len as u32;
+                let places = long[count - 1][reversed(rest, rest_len) as usize..].iter_mut();
+                places.step_by(1 << rest_len).for_each(|place| *place = entry);
+                place += 1;
+            }
+        }
+        self.long_count = count;
     }
 
     /// Makes the tables of the fixed codes (§3.2.6).
@@ -592,7 +634,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_what_its_codewords_are_one_after_the_other() {
-        let codes: [&[(usize, u8)]; 6] = [
+        let codes: [&[(usize, u8)]; 8] = [
             &[(2, 1)],
             &[(3, 2), (1, 3), (2, 4)],
             &[
@@ -612,6 +654,9 @@ mod tests {
             &[(30, 5), (3, 6), (2, 7)],
             &[(100, 7), (20, 8), (71, 9), (2, 10)],
             &[(226, 8), (60, 9)],
+            // Most of them are longer than the index.
+            &[(14, 4), (4, 6), (245, 12), (21, 13), (2, 14)],
+            &[(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (12, 10), (15, 12), (1, 13), (1, 14), (2, 15)],
         ];
         for (counts, step) in codes.iter().flat_map(|counts| [1, 285, 5, 7, 97].map(|step| (counts, step))) {
             let lens = spread(counts, 286, step);
@@ -647,7 +692,30 @@ mod tests {
                 }
                 let first = literals.iter().rev().fold(0, |all, byte| all << 8 | u32::from(*byte));
                 let plain = used | first << 8 | (literals.len() as u32) << 24 | length << 26;
-                let expected = rare.unwrap_or(if plain == 0 { RARE } else { plain });
+                if rare.is_none() && plain == 0 {
+                    let table = &tables.long[((*entry - RARE) as usize >> 8) - 1];
+                    for (rest, entry) in table.iter().enumerate() {
+                        let (symbol, len) =
+                            tables.litlen_code.litlen((rest << LITLEN_BITS | index) as u64).unwrap();
+                        let expected = match symbol.expect("all symbols have a meaning") {
+                            Litlen::Literal(byte) => 1 << 24 | u32::from(byte) << 8,
+                            Litlen::Length(base, 0) if u32::from(base) <= MAX_PLAIN_LEN => {
+                                u32::from(base) << 26
+                            }
+                            Litlen::Length(base, extra) => {
+                                RARE | u32::from(base) << 8 | u32::from(extra) << 17
+                            }
+                            Litlen::EndOfBlock => RARE,
+                        };
+                        assert_eq!(
+                            *entry,
+                            expected | len,
+                            "{counts:?}, step {step}, index {index:#b}, {rest:#b}"
+                        );
+                    }
+                    continue;
+                }
+                let expected = rare.unwrap_or(plain);
                 assert_eq!(*entry, expected, "{counts:?}, step {step}, index {index:#b}: {entry:#x}");
             }
         }
