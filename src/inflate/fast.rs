@@ -132,7 +132,6 @@ pub(super) mod x86 {
                 "rorx eax, ecx, 8\n mov [", $out, "], eax\n shr eax, 16\n and eax, 3\n add ", $out, ", rax\n",
                 // ecx = length
                 "shr ecx, 26\n cmovz edx, [rsp + ", $s, " + 16]\n",
-                "6", $i, ":\n",
                 lane::distance!($b),
                 "cmp edi, ecx\n jb 7", $i, "f\n",
                 "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 24]\n jb 8", $i, "f\n",
@@ -147,12 +146,24 @@ pub(super) mod x86 {
     macro_rules! out_of_the_way {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
-                // A rare entry: a length of which extra bits are left, or too long for the entry.
+                // A rare entry: a length of which extra bits are left, or too long for the entry. Most are long, so
+                // there is no question before 128 bytes are copied.
                 "5", $i, ":\n test cl, cl\n jz 27", $i, "f\n test ecx, 0x1ff00\n jz 4", $i, "f\n",
                 lane::rare_length!($b, $nb),
                 lane::refill!($b, $n, $nd, $in),
                 lane::look_up_dist!($t, $bd),
-                "jmp 6", $i, "b\n",
+                lane::distance!($b),
+                "cmp edi, ecx\n jb 7", $i, "f\n",
+                "mov rsi, ", $out, "\n sub rsi, rdi\n cmp rsi, [rsp + ", $s, " + 24]\n jb 8", $i, "f\n",
+                "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
+                "vmovdqu ymm0, [rsi]\n vmovdqu [", $out, "], ymm0\n",
+                "vmovdqu ymm0, [rsi + 32]\n vmovdqu [", $out, " + 32], ymm0\n",
+                "vmovdqu ymm0, [rsi + 64]\n vmovdqu [", $out, " + 64], ymm0\n",
+                "vmovdqu ymm0, [rsi + 96]\n vmovdqu [", $out, " + 96], ymm0\n",
+                "mov rdx, ", $out, "\n add ", $out, ", rcx\n sub ecx, 128\n jbe 3", $i, "b\n",
+                "25: vmovdqu ymm0, [rsi + 128]\n vmovdqu [rdx + 128], ymm0\n",
+                "vmovdqu ymm0, [rsi + 160]\n vmovdqu [rdx + 160], ymm0\n",
+                "add rsi, 64\n add rdx, 64\n sub ecx, 64\n ja 25b\n jmp 3", $i, "b\n",
                 "27", $i, ":\n", lane::long_codeword!($i, $t, $b, $n, $nd, $in),
                 lane::exits!($i),
                 // A match longer than its distance, or no known distance (edx = 0).
@@ -168,10 +179,7 @@ pub(super) mod x86 {
                 "cmp ", $out, ", rdx\n jb 24b\n mov ", $out, ", rdx\n jmp 3", $i, "b\n",
                 // More than 32 bytes to copy, 32 of which are.
                 "9", $i, ":\n mov rdx, ", $out, "\n sub rdx, rcx\n",
-                "vmovdqu ymm0, [rsi + 32]\n vmovdqu [rdx + 32], ymm0\n cmp ecx, 64\n jbe 3", $i, "b\n",
-                "25: vmovdqu ymm0, [rsi + 64]\n vmovdqu [rdx + 64], ymm0\n",
-                "vmovdqu ymm0, [rsi + 96]\n vmovdqu [rdx + 96], ymm0\n",
-                "add rsi, 64\n add rdx, 64\n sub ecx, 64\n cmp ecx, 64\n ja 25b\n jmp 3", $i, "b\n",
+                "vmovdqu ymm0, [rsi + 32]\n vmovdqu [rdx + 32], ymm0\n jmp 3", $i, "b\n",
             )
         };
     }
