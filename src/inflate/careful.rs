@@ -346,7 +346,8 @@ impl Decoder {
         }
         self.has_fixed = false;
         let (litlen_lens, dist_lens) = (self.header.litlen_lens(), self.header.dist_lens());
-        self.tables.build(litlen_lens, dist_lens).map_err(|_| Stop::Violated)?;
+        fast::build_tables(self.machine, &mut self.tables, litlen_lens, dist_lens)
+            .map_err(|_| Stop::Violated)?;
         self.state = State::Symbols;
         Ok(())
     }

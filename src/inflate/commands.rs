@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::careful::{Decoder, Out, next_dist, next_symbol};
+use super::fast::build_tables;
 use super::fast_commands::{self, Lane, MARGIN};
 use super::header::{Header, Progress};
 use super::lane::{Machine, Next};
@@ -460,7 +461,7 @@ impl<'s, 'b> Walk<'s, 'b> {
                     return None;
                 }
                 *has_fixed = false;
-                tables.build(header.litlen_lens(), header.dist_lens()).ok()?;
+                build_tables(commands.machine, tables, header.litlen_lens(), header.dist_lens()).ok()?;
             }
             _ => return None,
         }

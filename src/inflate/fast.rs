@@ -28,7 +28,7 @@
 use super::bits::Bits;
 use super::careful::Out;
 use super::lane::{MAX_READ, Machine, Next};
-use super::table::Tables;
+use super::table::{NotACode, Tables};
 
 /// What a turn may write, in bytes: four literals, then a match of 258 bytes in whole steps of 64.
 const MAX_WRITE: usize = 4 + 320;
@@ -43,6 +43,26 @@ pub(super) struct Lane<'a, 'b, 'c> {
 /// Whether a loop would get far with so much input and room, in bytes.
 pub(super) fn is_worthwhile(input: usize, room: usize) -> bool {
     input >= 2 * MAX_READ && room >= 2 * MAX_WRITE
+}
+
+/// [`Tables::build`] in what instructions the machine has.
+pub(super) fn build_tables(
+    machine: Option<Machine>,
+    tables: &mut Tables,
+    litlen_lens: &[u8],
+    dist_lens: &[u8],
+) -> Result<(), NotACode> {
+    #[cfg(target_arch = "x86_64")]
+    if machine.is_some() {
+        #[target_feature(enable = "avx2,bmi2")]
+        fn build(tables: &mut Tables, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
+            tables.build(litlen_lens, dist_lens)
+        }
+        // SAFETY: `Machine` is the proof of both.
+        return unsafe { build(tables, litlen_lens, dist_lens) };
+    }
+    let _ = machine;
+    tables.build(litlen_lens, dist_lens)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -186,6 +186,7 @@ impl Tables {
 
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
     /// have just one codeword, of 1 bit; and the dist code may have none.
+    #[inline(always)]
     pub fn build(&mut self, litlen_lens: &[u8], dist_lens: &[u8]) -> Result<(), NotACode> {
         let (litlen_lens, dist_lens) = (padded(litlen_lens), padded(dist_lens));
         let literal_counts = count_groups(&litlen_lens[..END_OF_BLOCK]);
@@ -204,6 +205,7 @@ impl Tables {
     }
 
     /// Makes the tables of litlen codewords that are longer than the index, and the entries that lead there.
+    #[inline(always)]
     fn lay_out_long(&mut self) {
         const INDEX_BITS: usize = LITLEN_BITS as usize;
         let Tables { litlen, long, litlen_code: code, .. } = self;
@@ -267,6 +269,7 @@ impl<const N: usize> Canonical<N> {
     }
 
     /// Takes over the lengths, each at most 15, of the symbols in their order.
+    #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "arrays by length, side by side")]
     fn build(&mut self, lens: &[u8; N], count: [u16; MAX_CODEWORD_LEN + 1]) -> Result<(), NotACode> {
         self.count = count;
@@ -343,6 +346,7 @@ impl Canonical<DIST_SYMBOLS> {
 }
 
 /// The lengths of `N` symbols, the last of which have none.
+#[inline(always)]
 fn padded<const N: usize>(lens: &[u8]) -> [u8; N] {
     let (mut padded, len) = ([0; N], lens.len().min(N));
     padded[..len].copy_from_slice(&lens[..len]);
@@ -381,11 +385,13 @@ fn count_groups(lens: &[u8]) -> [u16; MAX_CODEWORD_LEN + 1] {
 }
 
 /// How much of all bit strings the codewords take up, in 2^-15.
+#[inline(always)]
 pub(super) fn kraft_sum(count: &[u16; MAX_CODEWORD_LEN + 1]) -> u32 {
     (1..=MAX_CODEWORD_LEN).map(|len| u32::from(count[len]) << (MAX_CODEWORD_LEN - len)).sum()
 }
 
 /// Whether the code is complete, or has one codeword of one bit, or none at all.
+#[inline(always)]
 fn is_code(count: &[u16; MAX_CODEWORD_LEN + 1]) -> bool {
     let codewords: u16 = count[1..].iter().sum();
     let sum = kraft_sum(count);
@@ -417,6 +423,7 @@ impl Draft {
 
     /// Makes the litlen table. An entry is as much of the bits of its index as can be decoded, up to
     /// two literals and a length.
+    #[inline(always)]
     fn make(&mut self, code: &Canonical<LITLEN_SYMBOLS>, table: &mut [u32; LITLEN_ENTRIES]) {
         const BITS: usize = LITLEN_BITS as usize;
         let counts = &self.literal_counts;
@@ -530,7 +537,7 @@ fn lay_many<'a>(
 }
 
 /// Copies what is by codewords as numbers to where it is by codewords as they come, first bit lowest.
-#[inline(never)]
+#[inline(always)]
 fn turn(from: &[u32; LITLEN_ENTRIES], to: &mut [u32; LITLEN_ENTRIES]) {
     // The two highest and the two lowest bits of an index change places in squares of 4 by 4.
     const QUARTER: usize = LITLEN_ENTRIES / 4;
@@ -608,6 +615,7 @@ fn fill<const N: usize>(
 }
 
 /// Fills a table with copies of its first `len` entries.
+#[inline(always)]
 fn repeat(table: &mut [u32], mut len: usize) {
     while len < table.len() {
         table.copy_within(..len, len);
