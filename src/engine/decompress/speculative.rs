@@ -89,7 +89,8 @@ struct Batches {
     /// How many times as long as the one before each is, if that was of use.
     factor: u64,
     max: u64,
-    /// After one that was of no use the stream is decoded in order for a stretch, each twice as long as the one before.
+    /// After two in a row that were of no use (one may have met with somebody else's work) the stream is decoded in order
+    /// for a stretch, and after each further one, each twice as long as the one before.
     stretch: u64,
 }
 
@@ -99,6 +100,8 @@ pub(super) struct Patience {
     in_order: u64,
     /// And the next time.
     stretch_len: u64,
+    /// Whether the last batch was of no use.
+    has_failed: bool,
     batch_len: u64,
     batches: Batches,
 }
@@ -111,20 +114,24 @@ impl Default for Patience {
 
 impl Patience {
     fn new(batches: Batches) -> Patience {
-        Patience { in_order: 0, stretch_len: batches.stretch, batch_len: batches.first, batches }
+        let (stretch_len, batch_len) = (batches.stretch, batches.first);
+        Patience { in_order: 0, stretch_len, has_failed: false, batch_len, batches }
     }
 
     /// Takes note of a batch.
     fn learn(&mut self, is_of_use: bool) {
+        self.in_order = 0;
         if is_of_use {
-            self.in_order = 0;
             self.batch_len = self.batch_len.saturating_mul(self.batches.factor).min(self.batches.max);
             self.stretch_len = self.batches.stretch;
         } else {
-            self.in_order = self.stretch_len;
-            self.stretch_len = self.stretch_len.saturating_mul(2);
+            if self.has_failed {
+                self.in_order = self.stretch_len;
+                self.stretch_len = self.stretch_len.saturating_mul(2);
+            }
             self.batch_len = self.batches.first;
         }
+        self.has_failed = !is_of_use;
     }
 }
 
