@@ -2,7 +2,8 @@
 //!
 //! [`compress`] and [`decompress`] are the two entrances. Both are built from a producer of
 //! items, a function that works on one item, and a consumer that takes the results in order;
-//! `ordered` runs these three in turn on one thread, or side by side on several.
+//! `ordered` runs these three in turn on one thread, or side by side on several; `tasks` does where a
+//! thread is at several items at a time.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ pub mod decompress;
 pub(crate) mod ordered;
 mod pool;
 mod sample;
+pub(crate) mod tasks;
 
 /// How many threads a job may use.
 ///

@@ -17,6 +17,8 @@
 //! When the consumer fails, the receivers are dropped, the producer's next hand-over fails, and
 //! everything unwinds: nobody waits for anybody who is gone.
 //!
+//! Work that is best done several items at a time on each thread: [`super::tasks`].
+//!
 //! With one thread, or where the system has no more to give, the same three functions are called in turn: no queue, no thread, no rayon.
 
 use std::sync::OnceLock;
@@ -32,22 +34,6 @@ const QUEUED_PER_THREAD: usize = 2;
 /// the order of the items. Returns the first error; the results of items before it were consumed.
 pub(crate) fn run<T, R, E>(
     threads: usize,
-    produce: impl FnMut() -> Result<Option<T>, E>,
-    work: impl Fn(T) -> R + Sync,
-    consume: impl FnMut(R) -> Result<(), E> + Send,
-) -> Result<(), E>
-where
-    T: Send,
-    R: Send,
-    E: Send,
-{
-    run_queued(threads, QUEUED_PER_THREAD * threads, produce, work, consume)
-}
-
-/// [`run`] with a queue of another length, for large items: at most `queued + 2` exist at any time.
-pub(crate) fn run_queued<T, R, E>(
-    threads: usize,
-    queued: usize,
     mut produce: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> R + Sync,
     mut consume: impl FnMut(R) -> Result<(), E> + Send,
@@ -58,7 +44,7 @@ where
     E: Send,
 {
     if threads > 1
-        && let Some(result) = run_on(threads, queued, &mut produce, &work, &mut consume)
+        && let Some(result) = run_on(threads, &mut produce, &work, &mut consume)
     {
         return result;
     }
@@ -68,10 +54,9 @@ where
     Ok(())
 }
 
-/// [`run_queued`] on several threads; `None`, and nothing is done yet, if the system has none left.
+/// [`run`] on several threads; `None`, and nothing is done yet, if the system has none left.
 fn run_on<T, R, E>(
     threads: usize,
-    queued: usize,
     produce: &mut impl FnMut() -> Result<Option<T>, E>,
     work: &(impl Fn(T) -> R + Sync),
     consume: &mut (impl FnMut(R) -> Result<(), E> + Send),
@@ -82,7 +67,7 @@ where
     E: Send,
 {
     let workers = workers(threads)?;
-    let (queue, results) = sync_channel::<Receiver<R>>(queued);
+    let (queue, results) = sync_channel::<Receiver<R>>(QUEUED_PER_THREAD * threads);
     thread::scope(|scope| {
         let write = move || {
             for result in results {
@@ -149,21 +134,19 @@ mod tests {
 
     #[test]
     fn items_in_existence_are_bounded_by_the_queue() {
-        for queued in [QUEUED_PER_THREAD * 2, 1] {
-            let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let mut counter = count_to(300);
-            let produce = || {
-                most.fetch_max(alive.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                counter()
-            };
-            let slow_consumer = |_| {
-                thread::sleep(Duration::from_micros(100));
-                alive.fetch_sub(1, Ordering::SeqCst);
-                Ok(())
-            };
-            run_queued(2, queued, produce, |i| i, slow_consumer).unwrap();
-            assert!(most.into_inner() <= queued + 2, "{queued}");
-        }
+        let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut counter = count_to(300);
+        let produce = || {
+            most.fetch_max(alive.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            counter()
+        };
+        let slow_consumer = |_| {
+            thread::sleep(Duration::from_micros(100));
+            alive.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        };
+        run(2, produce, |i| i, slow_consumer).unwrap();
+        assert!(most.into_inner() <= QUEUED_PER_THREAD * 2 + 2);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use memmap2::MmapMut;
 
+use crate::inflate::Decoder;
+
 /// Chunks as read from a stream, on their way to a worker.
 pub(super) static INPUT: Pool = Pool::new();
 /// Results on their way to the writer.
@@ -21,6 +23,9 @@ pub(super) static DECODED: Pool = Pool::new();
 
 /// The same of whole groups, in memory of their own.
 pub(super) static GROUPS: Pool<MmapMut> = Pool::new();
+
+/// Decoders, each with some 20 KiB of tables that need not be made anew.
+pub(super) static DECODERS: Pool<Box<Decoder>> = Pool::new();
 
 /// A stack of spare buffers.
 pub(super) struct Pool<T = Vec<u8>>(Mutex<Vec<T>>);

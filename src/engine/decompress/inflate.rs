@@ -28,14 +28,6 @@ use crate::io::input::Input;
 
 thread_local! {
     static DECODER: RefCell<Option<Box<Decoder>>> = const { RefCell::new(None) };
-    static DECODERS: RefCell<Option<Box<[Decoder; 2]>>> = const { RefCell::new(None) };
-}
-
-/// Calls `decode` with this thread's decoders for two streams at a time.
-pub(super) fn with_two_decoders<R>(decode: impl FnOnce(&mut [Decoder; 2]) -> R) -> R {
-    DECODERS.with_borrow_mut(|cached| {
-        decode(cached.get_or_insert_with(|| Box::new([Decoder::new(), Decoder::new()])))
-    })
 }
 
 /// What a stream amounts to.

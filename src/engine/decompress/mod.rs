@@ -24,6 +24,7 @@
 mod ahead;
 mod format;
 mod inflate;
+mod lanes;
 mod long_header;
 mod marked;
 mod members;
