@@ -1,9 +1,9 @@
 #![expect(unsafe_code, reason = "the parser's step, which knows how much room there is")]
-//! HOT PATH. The parser of the fast levels: two segments of a chunk at a time, without branches.
+//! HOT PATH. The parser of the fast levels: two or three segments of a chunk at a time, without branches.
 //!
 //! What makes a parser slow is waiting: position → hash → table → candidate → comparison → next position,
 //! and where that decides a branch, guessing wrong. So a step here takes the same way whatever it finds,
-//! and steps of two streams alternate, each of which has a segment and tables of its own. Tables of a
+//! and steps of streams alternate, each of which has a segment and tables of its own. Tables of a
 //! stream are primed with the window before its segment, so that cutting costs next to nothing.
 //!
 //! A step looks at `p` and at `p + 1`:
@@ -27,6 +27,7 @@
 //! low 16 bits of positions; what they point to is always compared with the data. Whatever is found
 //! depends on the chunk alone, since tables are cleared when it begins.
 
+use std::cmp::Reverse;
 use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
@@ -58,6 +59,10 @@ trait Thoroughness {
     const HAS_SHORTEST: bool;
     /// Whether a match at the second position waits for what is at the third, and dists are weighed.
     const IS_LAZY: bool;
+    /// How many streams take turns, at most [`MAX_STREAMS`]: two fill the processor's queues if a step is long.
+    const STREAMS: usize = 2;
+    /// Of the window before a segment, every position in so many is inserted.
+    const PRIME_STRIDE: usize = 1;
     /// The shortest match that is taken.
     const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
@@ -73,6 +78,8 @@ impl Thoroughness for Least {
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
     const BACK: usize = 2;
     const IN_LONG: usize = 4;
 }
@@ -131,12 +138,12 @@ const COMPARED_MORE: usize = 64;
 /// [`COMPARED`] is compared in whole pieces.
 const MARGIN: usize = 1 + COMPARED + (MAX_MATCH - COMPARED).next_multiple_of(COMPARED_MORE);
 
-/// Segments are no longer than this.
-const SEGMENT_LEN: usize = 512 << 10;
+/// Segments are no longer than this: the third part of the longest usual chunk fits.
+const SEGMENT_LEN: usize = 700 << 10;
 /// What is shorter is not cut in two.
 const LEAST_CUT_LEN: usize = 32 << 10;
-/// Streams that take turns.
-const STREAMS: usize = 2;
+/// The most streams that take turns.
+const MAX_STREAMS: usize = 3;
 /// Tokens are counted, and blocks cut, in runs of about so many.
 const RUN_LEN: usize = 4096;
 
@@ -171,19 +178,19 @@ fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
     }
 }
 
-/// Inserts the positions from `from` to `to`, as far as there are bytes enough.
+/// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough.
 fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from: usize, to: usize) {
     const GROUP: usize = 4;
     let to = to.min(buf.len().saturating_sub(7)).max(from);
-    let rest = (to - from) % GROUP;
-    for pos in (from..to - rest).step_by(GROUP) {
+    let rest = (to - from) % (GROUP * T::PRIME_STRIDE);
+    for pos in (from..to - rest).step_by(GROUP * T::PRIME_STRIDE) {
         // What is loaded may have to wait until it is known where the stores before it go: so some at once.
-        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i));
-        for (pos, bytes) in (pos..).zip(bytes) {
-            insert::<T, BITS>(tables, bytes, pos);
+        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i * T::PRIME_STRIDE));
+        for (i, bytes) in bytes.into_iter().enumerate() {
+            insert::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
         }
     }
-    for pos in to - rest..to {
+    for pos in (to - rest..to).step_by(T::PRIME_STRIDE) {
         insert::<T, BITS>(tables, u64_at(buf, pos), pos);
     }
 }
@@ -232,6 +239,11 @@ impl Segment {
         }
         self.blocks.clear();
         self.range = range;
+    }
+
+    /// How many bytes are not parsed yet.
+    fn left(&self) -> usize {
+        self.range.end - self.pos
     }
 
     fn push(&mut self, token: Token) {
@@ -324,13 +336,13 @@ fn is_noise(histogram: &Histogram, cost: u64) -> bool {
 
 /// What the fast levels keep from chunk to chunk: memory.
 pub(super) struct Fast {
-    tables: Box<[Tables; STREAMS]>,
-    segments: [Segment; STREAMS],
+    tables: Box<[Tables; MAX_STREAMS]>,
+    segments: [Segment; MAX_STREAMS],
 }
 
 impl Default for Fast {
     fn default() -> Fast {
-        let tables = vec![[[0; 1 << BITS]; 3]; STREAMS].into_boxed_slice();
+        let tables = vec![[[0; 1 << BITS]; 3]; MAX_STREAMS].into_boxed_slice();
         Fast { tables: tables.try_into().expect("as many as streams"), segments: Default::default() }
     }
 }
@@ -361,13 +373,13 @@ impl Fast {
         let buf = chunk.buf;
         let mut bits = BitWriter::new(out);
         // For each stream, up to where it knows all; cleared are the tables of those that began.
-        let mut known = [None; STREAMS];
+        let mut known = [None; MAX_STREAMS];
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
                 let left = piece.end - start;
                 let begin = start;
-                let count = if left < LEAST_CUT_LEN { 1 } else { STREAMS };
+                let count = if left < LEAST_CUT_LEN { 1 } else { T::STREAMS };
                 let len = left.div_ceil(count).min(SEGMENT_LEN);
                 let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
                 for ((tables, segment), known) in streams.take(count) {
@@ -411,11 +423,20 @@ impl Fast {
                 segment.pos += 1;
             }
         }
-        if count == STREAMS {
-            run::<T, STREAMS, BITS, CHECKED>(buf, &mut self.tables, &mut self.segments);
+        if count == MAX_STREAMS {
+            run::<T, MAX_STREAMS, BITS, CHECKED>(buf, self.tables.each_mut(), self.segments.each_mut());
+        }
+        if count >= 2 {
+            // Whoever is at its end first leaves.
+            let mut streams: [usize; MAX_STREAMS] = std::array::from_fn(|i| i);
+            streams[..count].sort_by_key(|i| Reverse(self.segments[*i].left()));
+            let two = [streams[0], streams[1]];
+            let tables = self.tables.get_disjoint_mut(two).expect("two streams");
+            let segments = self.segments.get_disjoint_mut(two).expect("two streams");
+            run::<T, 2, BITS, CHECKED>(buf, tables, segments);
         }
         for (tables, segment) in self.tables.iter_mut().zip(&mut self.segments).take(count) {
-            run::<T, 1, BITS, CHECKED>(buf, std::array::from_mut(tables), std::array::from_mut(segment));
+            run::<T, 1, BITS, CHECKED>(buf, [tables], [segment]);
             finish::<T, BITS>(buf, tables, segment);
         }
     }
@@ -452,11 +473,11 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
 /// Takes steps as long as all `N` segments have a margin.
 fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
     buf: &[u8],
-    tables: &mut [Tables; N],
-    segments: &mut [Segment; N],
+    mut tables: [&mut Tables; N],
+    mut segments: [&mut Segment; N],
 ) {
     loop {
-        let room = segments.iter().map(|segment| segment.range.end - segment.pos).min().unwrap_or(0);
+        let room = segments.iter().map(|segment| segment.left()).min().unwrap_or(0);
         if room < MARGIN {
             return;
         }
@@ -464,12 +485,12 @@ fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
         // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin.
         unsafe {
             if BITS == SMALL_BITS || segments.iter().any(|segment| segment.pos < WINDOW_LEN) {
-                take_steps::<T, N, BITS, true, CHECKED>(buf, tables, segments, steps);
+                take_steps::<T, N, BITS, true, CHECKED>(buf, &mut tables, &mut segments, steps);
             } else {
-                take_steps::<T, N, BITS, false, CHECKED>(buf, tables, segments, steps);
+                take_steps::<T, N, BITS, false, CHECKED>(buf, &mut tables, &mut segments, steps);
             }
         }
-        for (segment, tables) in segments.iter_mut().zip(&mut *tables) {
+        for (segment, tables) in segments.iter_mut().zip(&mut tables) {
             if segment.has_run() {
                 segment.count();
                 if segment.noisy_runs > 0 {
@@ -494,8 +515,8 @@ unsafe fn take_steps<
     const CHECKED: bool,
 >(
     buf: &[u8],
-    tables: &mut [Tables; N],
-    segments: &mut [Segment; N],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
     steps: usize,
 ) {
     let mut at = segments.each_ref().map(|segment| (segment.pos, segment.count));
@@ -506,7 +527,7 @@ unsafe fn take_steps<
         // SAFETY: the caller's.
         unsafe {
             for i in 0..N {
-                entries[i] = look_up::<T, BITS, CHECKED>(buf, &mut tables[i], at[i].0);
+                entries[i] = look_up::<T, BITS, CHECKED>(buf, tables[i], at[i].0);
             }
             for i in 0..N {
                 found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i], found[i]);
@@ -514,7 +535,7 @@ unsafe fn take_steps<
             for i in 0..N {
                 if found[i].len == COMPARED {
                     let pos = at[i].0 + usize::from(found[i].is_next);
-                    found[i].len = extend::<T, BITS, CHECKED>(buf, &mut tables[i], pos, found[i].dist_less_1);
+                    found[i].len = extend::<T, BITS, CHECKED>(buf, tables[i], pos, found[i].dist_less_1);
                 }
             }
             for i in 0..N {
@@ -862,7 +883,9 @@ mod tests {
 
     #[test]
     fn lengths_around_the_ends_of_segments_come_back() {
-        for around in [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN] {
+        for around in
+            [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN, 3 * SEGMENT_LEN]
+        {
             for len in [around - 300, around - 2, around - 1, around, around + 1, around + 2, around + 300] {
                 check(&mixed(len));
             }
