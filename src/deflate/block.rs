@@ -6,8 +6,8 @@ use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
 use super::split::Block;
 use super::token::{
-    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
-    NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
+    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
+    NEAR, NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
 };
 
 /// The largest payload of one stored block: its length field has 16 bits.
@@ -260,33 +260,32 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
         }
         start = end;
     }
-    // The codeword's length; from bit 16, the codeword; from bit 32, the mask of extra bits; from bit 56,
-    // the number of all bits.
-    let entry = |codeword: u16, len: u8, extra_bits: u32| {
-        let mask = (1 << extra_bits) - 1;
-        u64::from(len)
-            | u64::from(codeword) << 16
-            | mask << 32
-            | (u64::from(len) + u64::from(extra_bits)) << 56
-    };
+    // The codeword's length; from bit 8, the number of all bits; from bit 16, the codeword, then the extra bits
+    // that the index says.
     let mut other = [0u64; OTHER_INDEXES.next_power_of_two()];
     let mut start = 0;
     for (symbol, end) in DIST_ENDS.iter().enumerate() {
         let end = usize::from(*end);
-        other[start..end].fill(entry(dist_codewords[symbol], codes.dist[symbol], dist_extra_bits(symbol)));
+        let (codeword, len) = (u64::from(dist_codewords[symbol]), u64::from(codes.dist[symbol]));
+        let extra_bits = dist_extra_bits(symbol);
+        let entry = len | (len + u64::from(extra_bits)) << 8 | codeword << 16;
+        // Near ones count dists, the others as many as differ in low extra bits.
+        let shift = if start < NEAR { 0 } else { FAR_SHIFT };
+        for (i, other) in (start as u64..).zip(&mut other[start..end]) {
+            *other = entry | (i << shift & ((1 << extra_bits) - 1)) << (16 + len);
+        }
         start = end;
     }
     for (other, (codeword, len)) in
         other[SECOND_LITERALS..NOTHING].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {
-        *other = entry(*codeword, *len, 0);
+        *other = u64::from(*len) * 0x101 | u64::from(*codeword) << 16;
     }
     bits.put_all(tokens, total, |token| {
         let litlen = litlen[token.litlen_index()];
         let other = other[token.other_index() % other.len()];
-        let extra = token.dist_less_1() as u64 & other >> 32;
-        let behind = (other >> 16 & 0xffff) | extra << (other & 63);
-        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 0xff) + (other >> 56) as u32)
+        let behind = other >> 16 | token.low_extra() << (other & 63);
+        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 0xff) + (other as u32 >> 8 & 0xff))
     });
     bits.put(u64::from(litlen_codewords[END_OF_BLOCK]), u32::from(codes.litlen[END_OF_BLOCK]));
 }
