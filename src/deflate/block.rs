@@ -2,12 +2,13 @@
 //! §3.2.3 to §3.2.7).
 
 use super::bits::BitWriter;
+use super::emit::{self, Entries};
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
 use super::split::Block;
 use super::token::{
-    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
-    NEAR, NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
+    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_SYMBOLS, NEAR,
+    NOTHING, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
 };
 
 /// The largest payload of one stored block: its length field has 16 bits.
@@ -245,8 +246,8 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
     build_codewords(&codes.litlen, &mut litlen_codewords);
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
-    // The number of bits; from bit 8, the codeword with the length's extra bits above it.
-    let mut litlen = [0u32; LITLEN_INDEXES];
+    let mut entries = Entries { litlen: [0; _], other: [0; _] };
+    let Entries { litlen, other } = &mut entries;
     for (entry, (codeword, len)) in litlen[..LENS].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {
         *entry = u32::from(*len) | u32::from(*codeword) << 8;
@@ -260,9 +261,6 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
         }
         start = end;
     }
-    // The codeword's length; from bit 8, the number of all bits; from bit 16, the codeword, then the extra bits
-    // that the index says.
-    let mut other = [0u64; OTHER_INDEXES.next_power_of_two()];
     let mut start = 0;
     for (symbol, end) in DIST_ENDS.iter().enumerate() {
         let end = usize::from(*end);
@@ -279,13 +277,8 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
     for (other, (codeword, len)) in
         other[SECOND_LITERALS..NOTHING].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {
-        *other = u64::from(*len) * 0x101 | u64::from(*codeword) << 16;
+        *other = u64::from(*len) | u64::from(*len) << 8 | u64::from(*codeword) << 16;
     }
-    bits.put_all(tokens, total, |token| {
-        let litlen = litlen[token.litlen_index()];
-        let other = other[token.other_index() % other.len()];
-        let behind = other >> 16 | token.low_extra() << (other & 63);
-        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 0xff) + (other as u32 >> 8 & 0xff))
-    });
+    emit::write(bits, tokens, &entries, (total / 8) as usize);
     bits.put(u64::from(litlen_codewords[END_OF_BLOCK]), u32::from(codes.litlen[END_OF_BLOCK]));
 }
