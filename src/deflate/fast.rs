@@ -9,7 +9,7 @@
 //! A step looks at `p` and at `p + 1`:
 //! ```text
 //! insert the positions just before p, which a match may have skipped
-//! a, b = the longest of the candidates at p, p + 1        (compared for 16 bytes)
+//! a, b = the longest of the candidates at p, p + 1        (compared for 32 bytes)
 //! a is 4 bytes or more, and b no longer:  match at p      → 1 token
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
@@ -18,7 +18,7 @@
 //! of the position behind it in the next step (lazy matching).
 //!
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
-//! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, 64 bytes at a time,
+//! the same seven. Only what is equal in 32 bytes branches off, to see how much more is, 64 bytes at a time,
 //! and to insert a few of the positions that the match skips. The streams take each part of a step in turn:
 //! what waits for memory is then near the front of the processor's queues.
 //!
@@ -130,8 +130,14 @@ const MAX_BACK: usize = 6;
 /// The farthest dist less 1 at which a match of 3 bytes is taken, if the level looks for them: beyond it,
 /// three literals tend to be shorter.
 const MAX_SHORTEST_DIST: usize = 1 << 10;
+/// Who takes steps: the oracle of the others, which checks all bounds; what any processor can; AVX2 and BMI.
+const CHECKED: u8 = 0;
+const PORTABLE: u8 = 1;
+#[cfg(target_arch = "x86_64")]
+const AVX2: u8 = 2;
+
 /// What a step compares without a branch.
-const COMPARED: usize = 16;
+const COMPARED: usize = 32;
 /// What is compared of a longer match at a time.
 const COMPARED_MORE: usize = 64;
 /// What a step may look at from its position on: it moves by 1 + 258 bytes, of which what is beyond
@@ -350,22 +356,30 @@ impl Default for Fast {
 impl Fast {
     /// Appends `chunk` to `out`.
     pub(super) fn encode(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return self.encode_as::<AVX2>(effort, chunk, out);
+        }
+        self.encode_as::<PORTABLE>(effort, chunk, out);
+    }
+
+    fn encode_as<const KERNEL: u8>(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         match effort {
-            Effort::Least => self.encode_by::<Least, false>(chunk, out),
-            Effort::Less => self.encode_by::<Less, false>(chunk, out),
-            Effort::More => self.encode_by::<More, false>(chunk, out),
+            Effort::Least => self.encode_by::<Least, KERNEL>(chunk, out),
+            Effort::Less => self.encode_by::<Less, KERNEL>(chunk, out),
+            Effort::More => self.encode_by::<More, KERNEL>(chunk, out),
         }
     }
 
-    fn encode_by<T: Thoroughness, const CHECKED: bool>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    fn encode_by<T: Thoroughness, const KERNEL: u8>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         if chunk.data.end <= SMALL_LEN {
-            self.encode_with::<T, SMALL_BITS, CHECKED>(chunk, out);
+            self.encode_with::<T, SMALL_BITS, KERNEL>(chunk, out);
         } else {
-            self.encode_with::<T, BITS, CHECKED>(chunk, out);
+            self.encode_with::<T, BITS, KERNEL>(chunk, out);
         }
     }
 
-    fn encode_with<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+    fn encode_with<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
         &mut self,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
@@ -394,9 +408,9 @@ impl Fast {
                     start = end;
                 }
                 if T::Binary::HAS_SHORTEST && are_binary(&buf[begin..start]) {
-                    self.parse::<T::Binary, BITS, CHECKED>(buf, count);
+                    self.parse::<T::Binary, BITS, KERNEL>(buf, count);
                 } else {
-                    self.parse::<T, BITS, CHECKED>(buf, count);
+                    self.parse::<T, BITS, KERNEL>(buf, count);
                 }
                 let is_final = is_last && start == piece.end;
                 for (i, segment) in self.segments[..count].iter().enumerate() {
@@ -416,7 +430,7 @@ impl Fast {
     }
 
     /// Parses the first `count` segments.
-    fn parse<T: Thoroughness, const BITS: u32, const CHECKED: bool>(&mut self, buf: &[u8], count: usize) {
+    fn parse<T: Thoroughness, const BITS: u32, const KERNEL: u8>(&mut self, buf: &[u8], count: usize) {
         for segment in &mut self.segments[..count] {
             while segment.pos < MAX_BACK.min(segment.range.end) {
                 segment.push(Token::literal(buf[segment.pos]));
@@ -424,7 +438,7 @@ impl Fast {
             }
         }
         if count == MAX_STREAMS {
-            run::<T, MAX_STREAMS, BITS, CHECKED>(buf, self.tables.each_mut(), self.segments.each_mut());
+            run::<T, MAX_STREAMS, BITS, KERNEL>(buf, self.tables.each_mut(), self.segments.each_mut());
         }
         if count >= 2 {
             // Whoever is at its end first leaves.
@@ -433,10 +447,10 @@ impl Fast {
             let two = [streams[0], streams[1]];
             let tables = self.tables.get_disjoint_mut(two).expect("two streams");
             let segments = self.segments.get_disjoint_mut(two).expect("two streams");
-            run::<T, 2, BITS, CHECKED>(buf, tables, segments);
+            run::<T, 2, BITS, KERNEL>(buf, tables, segments);
         }
         for (tables, segment) in self.tables.iter_mut().zip(&mut self.segments).take(count) {
-            run::<T, 1, BITS, CHECKED>(buf, [tables], [segment]);
+            run::<T, 1, BITS, KERNEL>(buf, [tables], [segment]);
             finish::<T, BITS>(buf, tables, segment);
         }
     }
@@ -470,8 +484,14 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
     }
 }
 
+/// Whether the processor can run the kernel of that name.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+}
+
 /// Takes steps as long as all `N` segments have a margin.
-fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
+fn run<T: Thoroughness, const N: usize, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
     mut tables: [&mut Tables; N],
     mut segments: [&mut Segment; N],
@@ -482,12 +502,13 @@ fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
             return;
         }
         let steps = ((room - MARGIN) / (1 + MAX_MATCH) + 1).min(RUN_LEN / 4);
-        // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin.
+        // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin. That the processor
+        // can run the kernel is known to whoever chose it.
         unsafe {
             if BITS == SMALL_BITS || segments.iter().any(|segment| segment.pos < WINDOW_LEN) {
-                take_steps::<T, N, BITS, true, CHECKED>(buf, &mut tables, &mut segments, steps);
+                take_steps::<T, N, BITS, true, KERNEL>(buf, &mut tables, &mut segments, steps);
             } else {
-                take_steps::<T, N, BITS, false, CHECKED>(buf, &mut tables, &mut segments, steps);
+                take_steps::<T, N, BITS, false, KERNEL>(buf, &mut tables, &mut segments, steps);
             }
         }
         for (segment, tables) in segments.iter_mut().zip(&mut tables) {
@@ -505,14 +526,53 @@ fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
 ///
 /// # Safety
 /// In each segment, each step begins with [`MARGIN`] bytes, and [`MAX_BACK`] are before it; in the
-/// buffer, [`WINDOW_LEN`], unless `EARLY`.
+/// buffer, [`WINDOW_LEN`], unless `EARLY`. The processor can run the kernel.
 #[inline(never)]
 unsafe fn take_steps<
     T: Thoroughness,
     const N: usize,
     const BITS: u32,
     const EARLY: bool,
-    const CHECKED: bool,
+    const KERNEL: u8,
+>(
+    buf: &[u8],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
+    steps: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if KERNEL == AVX2 {
+            return take_steps_by_avx2::<T, N, BITS, EARLY>(buf, tables, segments, steps);
+        }
+        take_steps_by::<T, N, BITS, EARLY, KERNEL>(buf, tables, segments, steps);
+    }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn take_steps_by_avx2<T: Thoroughness, const N: usize, const BITS: u32, const EARLY: bool>(
+    buf: &[u8],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
+    steps: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe { take_steps_by::<T, N, BITS, EARLY, AVX2>(buf, tables, segments, steps) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn take_steps_by<
+    T: Thoroughness,
+    const N: usize,
+    const BITS: u32,
+    const EARLY: bool,
+    const KERNEL: u8,
 >(
     buf: &[u8],
     tables: &mut [&mut Tables; N],
@@ -527,19 +587,24 @@ unsafe fn take_steps<
         // SAFETY: the caller's.
         unsafe {
             for i in 0..N {
-                entries[i] = look_up::<T, BITS, CHECKED>(buf, tables[i], at[i].0);
+                entries[i] = look_up::<T, BITS, KERNEL>(buf, tables[i], at[i].0);
             }
             for i in 0..N {
-                found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i], found[i]);
+                found[i] = compare::<T, EARLY, KERNEL>(buf, at[i].0, entries[i], found[i]);
             }
             for i in 0..N {
                 if found[i].len == COMPARED {
                     let pos = at[i].0 + usize::from(found[i].is_next);
-                    found[i].len = extend::<T, BITS, CHECKED>(buf, tables[i], pos, found[i].dist_less_1);
+                    let dist_less_1 = found[i].dist_less_1;
+                    found[i].len = match KERNEL {
+                        #[cfg(target_arch = "x86_64")]
+                        AVX2 => extend_by_avx2::<T, BITS>(buf, tables[i], pos, dist_less_1),
+                        _ => extend::<T, BITS, KERNEL>(buf, tables[i], pos, dist_less_1),
+                    };
                 }
             }
             for i in 0..N {
-                at[i] = take::<T, CHECKED>(buf, tokens[i], at[i], found[i]);
+                at[i] = take::<T, KERNEL>(buf, tokens[i], at[i], found[i]);
             }
         }
     }
@@ -554,7 +619,7 @@ unsafe fn take_steps<
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn look_up<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+unsafe fn look_up<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
     tables: &mut Tables,
     p: usize,
@@ -562,9 +627,9 @@ unsafe fn look_up<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     // SAFETY: the caller's.
     unsafe {
         for back in (1..=T::BACK).rev() {
-            insert::<T, BITS>(tables, load::<CHECKED>(buf, p - back), p - back);
+            insert::<T, BITS>(tables, load::<KERNEL>(buf, p - back), p - back);
         }
-        [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<CHECKED>(buf, pos), pos))
+        [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<KERNEL>(buf, pos), pos))
     }
 }
 
@@ -583,7 +648,7 @@ struct Found {
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+unsafe fn compare<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     buf: &[u8],
     p: usize,
     entries: [[u16; 3]; 2],
@@ -591,7 +656,7 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
 ) -> Found {
     // SAFETY: the caller's.
     let [(mut len_a, mut dist_a), (len_b, dist_b)] =
-        [0, 1].map(|i| unsafe { longest::<T, EARLY, CHECKED>(buf, p + i, entries[i]) });
+        [0, 1].map(|i| unsafe { longest::<T, EARLY, KERNEL>(buf, p + i, entries[i]) });
     let is_next = if T::IS_LAZY {
         let is_better = before.is_next & (before.len >= len_a);
         len_a = select(is_better, before.len, len_a);
@@ -618,7 +683,7 @@ fn pays<T: Thoroughness>(len: usize, dist_less_1: usize) -> bool {
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+unsafe fn longest<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     buf: &[u8],
     pos: usize,
     [short, long, shortest]: [u16; 3],
@@ -628,7 +693,7 @@ unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
         let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
         // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
         // been limited if it must be.
-        let len = unsafe { equal_len::<COMPARED, CHECKED>(buf, pos - 1 - dist_less_1, pos) };
+        let len = unsafe { equal_len::<COMPARED, KERNEL>(buf, pos - 1 - dist_less_1, pos) };
         (len, dist_less_1)
     };
     let (mut len, mut dist_less_1) = one(short);
@@ -649,7 +714,35 @@ unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
 /// # Safety
 /// As [`take_steps`].
 #[inline(never)]
-unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+unsafe fn extend<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
+    buf: &[u8],
+    tables: &mut Tables,
+    pos: usize,
+    dist_less_1: usize,
+) -> usize {
+    // SAFETY: the caller's.
+    unsafe { extend_by::<T, BITS, KERNEL>(buf, tables, pos, dist_less_1) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn extend_by_avx2<T: Thoroughness, const BITS: u32>(
+    buf: &[u8],
+    tables: &mut Tables,
+    pos: usize,
+    dist_less_1: usize,
+) -> usize {
+    // SAFETY: the caller's.
+    unsafe { extend_by::<T, BITS, AVX2>(buf, tables, pos, dist_less_1) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn extend_by<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
     tables: &mut Tables,
     pos: usize,
@@ -660,7 +753,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     // SAFETY: the margin ends behind the piece in which a match gets too long.
     unsafe {
         while len < MAX_MATCH {
-            let equal = equal_len::<COMPARED_MORE, CHECKED>(buf, from + len, pos + len);
+            let equal = equal_len::<COMPARED_MORE, KERNEL>(buf, from + len, pos + len);
             len += equal;
             if equal < COMPARED_MORE {
                 break;
@@ -670,7 +763,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
         let span = if T::HAS_LONG { len - T::BACK } else { 3 * T::IN_LONG };
         for i in 0..T::IN_LONG {
             let at = pos + 1 + span * i / T::IN_LONG;
-            let bytes = load::<CHECKED>(buf, at);
+            let bytes = load::<KERNEL>(buf, at);
             if T::HAS_LONG {
                 insert_long::<BITS>(tables, bytes, at);
             } else {
@@ -686,7 +779,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn take<T: Thoroughness, const CHECKED: bool>(
+unsafe fn take<T: Thoroughness, const KERNEL: u8>(
     buf: &[u8],
     tokens: &mut [Token],
     (p, count): (usize, usize),
@@ -695,14 +788,14 @@ unsafe fn take<T: Thoroughness, const CHECKED: bool>(
     let is_match = pays::<T>(len, dist_less_1);
     // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
     unsafe {
-        let literals = load::<CHECKED>(buf, p) as u16;
+        let literals = load::<KERNEL>(buf, p) as u16;
         let (literal, match_) = (Token::literal(literals as u8), Token::found(len, dist_less_1));
         let first = select(is_match, select(is_next, literal, match_), Token::literals(literals));
-        store::<CHECKED, _>(tokens, count, first);
+        store::<KERNEL, _>(tokens, count, first);
         if T::IS_LAZY {
             return (p + select(is_match, select(is_next, 1, len), 2), count + 1);
         }
-        store::<CHECKED, _>(tokens, count + 1, match_);
+        store::<KERNEL, _>(tokens, count + 1, match_);
     }
     let next = p + select(is_match, len + usize::from(is_next), 2);
     (next, count + 1 + usize::from(is_match & is_next))
@@ -712,15 +805,29 @@ unsafe fn take<T: Thoroughness, const CHECKED: bool>(
 /// the first that differ.
 ///
 /// # Safety
-/// They are there, unless it is `CHECKED`.
+/// They are there, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn equal_len<const LEN: usize, const CHECKED: bool>(buf: &[u8], a: usize, b: usize) -> usize {
+unsafe fn equal_len<const LEN: usize, const KERNEL: u8>(buf: &[u8], a: usize, b: usize) -> usize {
     const { assert!(LEN.is_multiple_of(16) && LEN <= 64) };
     #[cfg(target_arch = "x86_64")]
-    if !CHECKED {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
+    if KERNEL != CHECKED {
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+            _mm256_movemask_epi8,
+        };
         debug_assert!(a.max(b) + LEN <= buf.len());
         let mut equal = 0;
+        if KERNEL == AVX2 && LEN.is_multiple_of(32) {
+            for at in (0..LEN).step_by(32) {
+                // SAFETY: the caller's.
+                let mask = unsafe {
+                    let load = |from| _mm256_loadu_si256(buf.as_ptr().add(from + at).cast());
+                    _mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b)))
+                };
+                equal |= u64::from(mask as u32) << at;
+            }
+            return (!equal).trailing_zeros() as usize;
+        }
         for at in (0..LEN).step_by(16) {
             // SAFETY: the caller's; every x86-64 has these instructions.
             let mask = unsafe {
@@ -734,7 +841,7 @@ unsafe fn equal_len<const LEN: usize, const CHECKED: bool>(buf: &[u8], a: usize,
     let mut bits = 0;
     for at in (0..LEN).step_by(8).rev() {
         // SAFETY: the caller's.
-        let differing = unsafe { load::<CHECKED>(buf, a + at) ^ load::<CHECKED>(buf, b + at) };
+        let differing = unsafe { load::<KERNEL>(buf, a + at) ^ load::<KERNEL>(buf, b + at) };
         bits = select(differing == 0, 64 + bits, differing.trailing_zeros());
     }
     (bits / 8) as usize
@@ -760,10 +867,10 @@ fn match_len(buf: &[u8], a: usize, b: usize, max_len: usize) -> usize {
 /// Eight bytes as a number.
 ///
 /// # Safety
-/// They are there, unless it is `CHECKED`.
+/// They are there, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn load<const CHECKED: bool>(buf: &[u8], at: usize) -> u64 {
-    if CHECKED {
+unsafe fn load<const KERNEL: u8>(buf: &[u8], at: usize) -> u64 {
+    if KERNEL == CHECKED {
         return u64_at(buf, at);
     }
     debug_assert!(at + 8 <= buf.len());
@@ -772,10 +879,10 @@ unsafe fn load<const CHECKED: bool>(buf: &[u8], at: usize) -> u64 {
 }
 
 /// # Safety
-/// There is such an element, unless it is `CHECKED`.
+/// There is such an element, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn store<const CHECKED: bool, T>(slice: &mut [T], at: usize, value: T) {
-    if CHECKED {
+unsafe fn store<const KERNEL: u8, T>(slice: &mut [T], at: usize, value: T) {
+    if KERNEL == CHECKED {
         slice[at] = value;
     } else {
         debug_assert!(at < slice.len());
@@ -797,19 +904,17 @@ mod tests {
     /// the same way by one that checks all bounds.
     fn encode(effort: Effort, data: &[u8], start: usize) -> Vec<u8> {
         thread_local! {
-            static PARSERS: RefCell<[Fast; 2]> = RefCell::default();
+            static PARSERS: RefCell<[Fast; 3]> = RefCell::default();
         }
         let chunk = Chunk { buf: data, data: start..data.len(), cuts: &[], is_last: true };
-        let (mut out, mut checked) = (Vec::new(), Vec::new());
-        PARSERS.with_borrow_mut(|[parser, other]| {
+        let (mut out, mut checked, mut portable) = (Vec::new(), Vec::new(), Vec::new());
+        PARSERS.with_borrow_mut(|[parser, other, third]| {
             parser.encode(effort, &chunk, &mut out);
-            match effort {
-                Effort::Least => other.encode_by::<Least, true>(&chunk, &mut checked),
-                Effort::Less => other.encode_by::<Less, true>(&chunk, &mut checked),
-                Effort::More => other.encode_by::<More, true>(&chunk, &mut checked),
-            }
+            other.encode_as::<CHECKED>(effort, &chunk, &mut checked);
+            third.encode_as::<PORTABLE>(effort, &chunk, &mut portable);
             other.encode(Effort::More, &Chunk { data: 0..data.len(), ..chunk }, &mut Vec::new());
         });
+        assert!(out == portable, "{effort:?}: {} bytes from {start} on", data.len());
         assert!(out == checked, "{effort:?}: {} bytes from {start} on", data.len());
         out
     }
