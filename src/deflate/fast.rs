@@ -14,6 +14,7 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
+//! In binary data, where literals are many, level 1 takes four of them if the step before found nothing, too.
 //! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
 //! of the position behind it in the next step (lazy matching).
 //!
@@ -59,6 +60,10 @@ trait Thoroughness {
     const HAS_SHORTEST: bool;
     /// Whether a match at the second position waits for what is at the third, and dists are weighed.
     const IS_LAZY: bool;
+    /// Whether that is something else.
+    const HAS_BINARY: bool = Self::Binary::HAS_SHORTEST | Self::Binary::SKIPS;
+    /// Whether a step that finds nothing, as the one before it, takes four literals.
+    const SKIPS: bool = false;
     /// How many streams take turns, at most [`MAX_STREAMS`]: two fill the processor's queues if a step is long.
     const STREAMS: usize = 2;
     /// Of the window before a segment, every position in so many is inserted.
@@ -74,12 +79,25 @@ trait Thoroughness {
 
 struct Least;
 impl Thoroughness for Least {
-    type Binary = Least;
+    type Binary = LeastOfBinary;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
+    const BACK: usize = 2;
+    const IN_LONG: usize = 4;
+}
+
+struct LeastOfBinary;
+impl Thoroughness for LeastOfBinary {
+    type Binary = LeastOfBinary;
+    const HAS_LONG: bool = false;
+    const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
+    const SKIPS: bool = true;
     const BACK: usize = 2;
     const IN_LONG: usize = 4;
 }
@@ -114,12 +132,13 @@ impl Thoroughness for MoreOfBinary {
     const IN_LONG: usize = 16;
 }
 
-/// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text,
-/// three literals are hardly longer.
+/// Whether so many different bytes occur in `data` that matches of three bytes are worth while, and literals
+/// are many: in text, three literals are hardly longer.
 fn are_binary(data: &[u8]) -> bool {
     let mut occurs = [false; 256];
-    // A prime, so that no structure is met at the same place again and again.
-    for byte in data.iter().step_by(61) {
+    // Odd, so that no structure is met at the same place again and again.
+    let stride = 61 * (1 + 2 * (data.len() >> 20));
+    for byte in data.iter().step_by(stride) {
         occurs[usize::from(*byte)] = true;
     }
     occurs.iter().filter(|occurs| **occurs).count() > 160
@@ -407,7 +426,7 @@ impl Fast {
                     *known = Some(end);
                     start = end;
                 }
-                if T::Binary::HAS_SHORTEST && are_binary(&buf[begin..start]) {
+                if T::HAS_BINARY && are_binary(&buf[begin..start]) {
                     self.parse::<T::Binary, BITS, KERNEL>(buf, count);
                 } else {
                     self.parse::<T, BITS, KERNEL>(buf, count);
@@ -641,6 +660,8 @@ struct Found {
     dist_less_1: usize,
     /// Whether it is at the next position.
     is_next: bool,
+    /// Whether the step before found nothing.
+    is_after_none: bool,
 }
 
 /// The second part of a step: what the candidates are worth, if `before` was found by the step before.
@@ -669,7 +690,12 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     } else {
         len_a < len_b
     };
-    Found { len: select(is_next, len_b, len_a), dist_less_1: select(is_next, dist_b, dist_a), is_next }
+    Found {
+        len: select(is_next, len_b, len_a),
+        dist_less_1: select(is_next, dist_b, dist_a),
+        is_next,
+        is_after_none: T::SKIPS && !pays::<T>(before.len, before.dist_less_1),
+    }
 }
 
 /// Whether a match is worth its symbols.
@@ -783,17 +809,28 @@ unsafe fn take<T: Thoroughness, const KERNEL: u8>(
     buf: &[u8],
     tokens: &mut [Token],
     (p, count): (usize, usize),
-    Found { len, dist_less_1, is_next }: Found,
+    Found { len, dist_less_1, is_next, is_after_none }: Found,
 ) -> (usize, usize) {
     let is_match = pays::<T>(len, dist_less_1);
     // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
     unsafe {
-        let literals = load::<KERNEL>(buf, p) as u16;
+        let bytes = load::<KERNEL>(buf, p);
+        let literals = bytes as u16;
         let (literal, match_) = (Token::literal(literals as u8), Token::found(len, dist_less_1));
         let first = select(is_match, select(is_next, literal, match_), Token::literals(literals));
         store::<KERNEL, _>(tokens, count, first);
         if T::IS_LAZY {
             return (p + select(is_match, select(is_next, 1, len), 2), count + 1);
+        }
+        if T::SKIPS {
+            let second = select(is_match, match_, Token::literals((bytes >> 16) as u16));
+            store::<KERNEL, _>(tokens, count + 1, second);
+            let literals = select(is_after_none, 4, 2);
+            let has_second = select(is_match, is_next, is_after_none);
+            return (
+                p + select(is_match, len + usize::from(is_next), literals),
+                count + 1 + usize::from(has_second),
+            );
         }
         store::<KERNEL, _>(tokens, count + 1, match_);
     }
