@@ -28,6 +28,8 @@
 //! low 16 bits of positions; what they point to is always compared with the data. Whatever is found
 //! depends on the chunk alone, since tables are cleared when it begins.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::cmp::Reverse;
 use std::hint::select_unpredictable as select;
 use std::ops::Range;
@@ -159,6 +161,10 @@ const AVX2: u8 = 2;
 const COMPARED: usize = 32;
 /// What is compared of a longer match at a time.
 const COMPARED_MORE: usize = 64;
+/// So far ahead data are fetched into the nearest cache: several streams with jumps are too much for the
+/// processor to foresee.
+#[cfg(target_arch = "x86_64")]
+const PREFETCHED: usize = 256;
 /// What a step may look at from its position on: it moves by 1 + 258 bytes, of which what is beyond
 /// [`COMPARED`] is compared in whole pieces.
 const MARGIN: usize = 1 + COMPARED + (MAX_MATCH - COMPARED).next_multiple_of(COMPARED_MORE);
@@ -624,6 +630,8 @@ unsafe fn take_steps_by<
             }
             for i in 0..N {
                 at[i] = take::<T, KERNEL>(buf, tokens[i], at[i], found[i]);
+                #[cfg(target_arch = "x86_64")]
+                _mm_prefetch::<_MM_HINT_T0>(buf.as_ptr().wrapping_add(at[i].0 + PREFETCHED).cast());
             }
         }
     }
@@ -676,8 +684,9 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     before: Found,
 ) -> Found {
     // SAFETY: the caller's.
-    let [(mut len_a, mut dist_a), (len_b, dist_b)] =
-        [0, 1].map(|i| unsafe { longest::<T, EARLY, KERNEL>(buf, p + i, entries[i]) });
+    let (mut len_a, mut dist_a) = unsafe { longest::<T, EARLY, KERNEL>(buf, p, entries[0]) };
+    // SAFETY: the caller's.
+    let (len_b, dist_b) = unsafe { longest::<T, EARLY, KERNEL>(buf, p + 1, entries[1]) };
     let is_next = if T::IS_LAZY {
         let is_better = before.is_next & (before.len >= len_a);
         len_a = select(is_better, before.len, len_a);
@@ -714,23 +723,36 @@ unsafe fn longest<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     pos: usize,
     [short, long, shortest]: [u16; 3],
 ) -> (usize, usize) {
-    let one = |entry: u16| {
-        let dist_less_1 = dist_less_1(pos, entry);
-        let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
-        // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
-        // been limited if it must be.
-        let len = unsafe { equal_len::<COMPARED, KERNEL>(buf, pos - 1 - dist_less_1, pos) };
-        (len, dist_less_1)
-    };
-    let (mut len, mut dist_less_1) = one(short);
+    // SAFETY: the caller's.
+    let (mut len, mut dist_less_1) = unsafe { candidate::<EARLY, KERNEL>(buf, pos, short) };
     for (has, entry) in [(T::HAS_LONG, long), (T::HAS_SHORTEST, shortest)] {
         if has {
-            let (other_len, other_dist) = one(entry);
+            // SAFETY: the caller's.
+            let (other_len, other_dist) = unsafe { candidate::<EARLY, KERNEL>(buf, pos, entry) };
             let is_longer = len < other_len;
             len = select(is_longer, other_len, len);
             dist_less_1 = select(is_longer, other_dist, dist_less_1);
         }
     }
+    (len, dist_less_1)
+}
+
+/// What `entry` is worth at `pos`: as [`longest`]. No closure: instructions that only some processors have
+/// become calls in what is not inlined.
+///
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn candidate<const EARLY: bool, const KERNEL: u8>(
+    buf: &[u8],
+    pos: usize,
+    entry: u16,
+) -> (usize, usize) {
+    let dist_less_1 = dist_less_1(pos, entry);
+    let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
+    // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
+    // been limited if it must be.
+    let len = unsafe { equal_len::<COMPARED, KERNEL>(buf, pos - 1 - dist_less_1, pos) };
     (len, dist_less_1)
 }
 
