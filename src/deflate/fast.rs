@@ -302,17 +302,14 @@ impl Segment {
         }
         self.noisy_runs = 0;
         self.counted = self.count;
-        let len = run.len();
-        if let Some(last) = self.blocks.last_mut().filter(|last| last.len > 0) {
-            let mut both = last.histogram.clone();
-            both.add(&histogram);
-            let both_cost = split::cost(&both);
-            if both_cost <= last.cost + cost {
-                *last = Block { len: last.len + len, histogram: both, cost: both_cost };
-                return;
-            }
+        let block = Block { len: run.len(), histogram, cost };
+        if let Some(last) = self.blocks.last_mut()
+            && let Some(joined) = split::join(last, &block)
+        {
+            *last = joined;
+            return;
         }
-        self.blocks.push(Block { len, histogram, cost });
+        self.blocks.push(block);
     }
 
     /// Appends `len` bytes that are to be stored.
@@ -438,10 +435,9 @@ impl Fast {
                     self.parse::<T, BITS, KERNEL>(buf, count);
                 }
                 let is_final = is_last && start == piece.end;
-                for (i, segment) in self.segments[..count].iter().enumerate() {
-                    let (tokens, data) = (&segment.tokens[..segment.count], &buf[segment.range.clone()]);
-                    block::write_all(&mut bits, tokens, &segment.blocks, data, is_final && i == count - 1);
-                }
+                let segments = self.segments[..count].iter();
+                let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
+                block::write_joined(&mut bits, segments, &buf[begin..start], is_final);
                 if start == piece.end {
                     break;
                 }
