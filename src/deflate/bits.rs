@@ -43,6 +43,15 @@ impl<'a> BitWriter<'a> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Hands out where bits go, and those that do not fill a byte yet with their number, to somebody who appends
+    /// more of both in the same way.
+    pub(super) fn with_parts(&mut self, append: impl FnOnce(&mut Vec<u8>, &mut (u64, u32))) {
+        let mut rest = (self.bit_buf, self.bit_count);
+        append(self.out, &mut rest);
+        (self.bit_buf, self.bit_count) = rest;
+        debug_assert!(self.bit_count < 8 && self.bit_buf >> self.bit_count == 0);
+    }
+
     /// Appends for each of `items` the low bits that `bits` gives, with their number: at most 56; all
     /// others are zero. Together they have `total` bits at most.
     ///

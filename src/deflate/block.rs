@@ -1,13 +1,16 @@
 //! Blocks: stored, with the fixed codes or with codes of their own, whatever is shortest (RFC 1951
 //! §3.2.3 to §3.2.7).
 
+use std::borrow::Cow;
+
 use super::bits::BitWriter;
+use super::emit::{self, Entries};
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
-use super::split::Block;
+use super::split::{self, Block};
 use super::token::{
-    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS,
-    NOTHING, OTHER_INDEXES, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
+    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_SYMBOLS, NEAR,
+    NOTHING, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
 };
 
 /// The largest payload of one stored block: its length field has 16 bits.
@@ -17,30 +20,62 @@ const MAX_STORED_LEN: usize = 0xffff;
 /// them, there is one at least.
 pub(super) fn write_all(
     bits: &mut BitWriter<'_>,
-    mut tokens: &[Token],
+    tokens: &[Token],
     blocks: &[Block],
+    data: &[u8],
+    is_final: bool,
+) {
+    write_joined(bits, [(tokens, blocks)], data, is_final);
+}
+
+/// As [`write_all`], of segments one behind the other: blocks to both sides of a border become one if it costs
+/// less.
+pub(super) fn write_joined<'a>(
+    bits: &mut BitWriter<'_>,
+    segments: impl IntoIterator<Item = (&'a [Token], &'a [Block])>,
     mut data: &[u8],
     is_final: bool,
 ) {
-    if blocks.is_empty() && is_final {
-        write(bits, &[], &Histogram::default(), &[], true);
-    }
-    for (i, block) in blocks.iter().enumerate() {
-        let is_final = is_final && i + 1 == blocks.len();
-        let (these, behind) = tokens.split_at(block.len);
+    // The block that is not written yet, and its tokens.
+    let (mut last, mut pieces): (Option<Cow<'_, Block>>, Vec<&[Token]>) = (None, Vec::new());
+    let mut write_last = |block: &Block, pieces: &[&[Token]], is_final| {
         let (stands_for, rest) = data.split_at(block.histogram.data_len);
-        if these.is_empty() {
+        if block.len == 0 {
             write_stored(bits, stands_for, is_final);
         } else {
-            write(bits, these, &block.histogram, stands_for, is_final);
+            write(bits, pieces, &block.histogram, stands_for, is_final);
         }
-        (tokens, data) = (behind, rest);
+        data = rest;
+    };
+    for (mut tokens, blocks) in segments {
+        for (i, block) in blocks.iter().enumerate() {
+            let these;
+            (these, tokens) = tokens.split_at(block.len);
+            if let Some(before) = last.take() {
+                if i == 0
+                    && let Some(joined) = split::join(&before, block)
+                {
+                    last = Some(Cow::Owned(joined));
+                    pieces.push(these);
+                    continue;
+                }
+                write_last(&before, &pieces, false);
+                pieces.clear();
+            }
+            last = Some(Cow::Borrowed(block));
+            pieces.push(these);
+        }
+    }
+    match last {
+        Some(block) => write_last(&block, &pieces, is_final),
+        None if is_final => write(bits, &[], &Histogram::default(), &[], true),
+        None => {}
     }
 }
 
-/// Appends one block with `tokens`, which stand for `data` and were counted in `histogram`; or as many
+/// Appends one block with all of `tokens`, which stand for `data` and were counted in `histogram`; or as many
 /// stored blocks as `data` need.
-fn write(bits: &mut BitWriter<'_>, tokens: &[Token], histogram: &Histogram, data: &[u8], is_final: bool) {
+fn write(bits: &mut BitWriter<'_>, tokens: &[&[Token]], histogram: &Histogram, data: &[u8], is_final: bool) {
     let extra_bits = extra_bits(histogram);
     let own = Codes::own(histogram);
     let header = Header::of(&own);
@@ -240,13 +275,13 @@ fn run_lengths(lens: &[u8], items: &mut [(u8, u8)]) -> usize {
 }
 
 /// Appends `tokens` and the end of the block, `total` bits at most.
-fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total: u64) {
+fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[&[Token]], codes: &Codes, total: u64) {
     let mut litlen_codewords = [0; 288];
     build_codewords(&codes.litlen, &mut litlen_codewords);
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
-    // The number of bits; from bit 8, the codeword with the length's extra bits above it.
-    let mut litlen = [0u32; LITLEN_INDEXES];
+    let mut entries = Entries { litlen: [0; _], other: [0; _] };
+    let Entries { litlen, other } = &mut entries;
     for (entry, (codeword, len)) in litlen[..LENS].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {
         *entry = u32::from(*len) | u32::from(*codeword) << 8;
@@ -260,33 +295,26 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[Token], codes: &Codes, total
         }
         start = end;
     }
-    // The codeword's length; from bit 16, the codeword; from bit 32, the mask of extra bits; from bit 56,
-    // the number of all bits.
-    let entry = |codeword: u16, len: u8, extra_bits: u32| {
-        let mask = (1 << extra_bits) - 1;
-        u64::from(len)
-            | u64::from(codeword) << 16
-            | mask << 32
-            | (u64::from(len) + u64::from(extra_bits)) << 56
-    };
-    let mut other = [0u64; OTHER_INDEXES.next_power_of_two()];
     let mut start = 0;
     for (symbol, end) in DIST_ENDS.iter().enumerate() {
         let end = usize::from(*end);
-        other[start..end].fill(entry(dist_codewords[symbol], codes.dist[symbol], dist_extra_bits(symbol)));
+        let (codeword, len) = (u64::from(dist_codewords[symbol]), u64::from(codes.dist[symbol]));
+        let extra_bits = dist_extra_bits(symbol);
+        let entry = len | (len + u64::from(extra_bits)) << 8 | codeword << 16;
+        // Near ones count dists, the others as many as differ in low extra bits.
+        let shift = if start < NEAR { 0 } else { FAR_SHIFT };
+        for (i, other) in (start as u64..).zip(&mut other[start..end]) {
+            *other = entry | (i << shift & ((1 << extra_bits) - 1)) << (16 + len);
+        }
         start = end;
     }
     for (other, (codeword, len)) in
         other[SECOND_LITERALS..NOTHING].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {
-        *other = entry(*codeword, *len, 0);
+        *other = u64::from(*len) | u64::from(*len) << 8 | u64::from(*codeword) << 16;
     }
-    bits.put_all(tokens, total, |token| {
-        let litlen = litlen[token.litlen_index()];
-        let other = other[token.other_index() % other.len()];
-        let extra = token.dist_less_1() as u64 & other >> 32;
-        let behind = (other >> 16 & 0xffff) | extra << (other & 63);
-        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 0xff) + (other >> 56) as u32)
-    });
+    for tokens in tokens {
+        emit::write(bits, tokens, &entries, (total / 8) as usize);
+    }
     bits.put(u64::from(litlen_codewords[END_OF_BLOCK]), u32::from(codes.litlen[END_OF_BLOCK]));
 }

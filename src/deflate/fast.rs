@@ -1,24 +1,25 @@
 #![expect(unsafe_code, reason = "the parser's step, which knows how much room there is")]
-//! HOT PATH. The parser of the fast levels: two segments of a chunk at a time, without branches.
+//! HOT PATH. The parser of the fast levels: two or three segments of a chunk at a time, without branches.
 //!
 //! What makes a parser slow is waiting: position → hash → table → candidate → comparison → next position,
 //! and where that decides a branch, guessing wrong. So a step here takes the same way whatever it finds,
-//! and steps of two streams alternate, each of which has a segment and tables of its own. Tables of a
+//! and steps of streams alternate, each of which has a segment and tables of its own. Tables of a
 //! stream are primed with the window before its segment, so that cutting costs next to nothing.
 //!
 //! A step looks at `p` and at `p + 1`:
 //! ```text
 //! insert the positions just before p, which a match may have skipped
-//! a, b = the longest of the candidates at p, p + 1        (compared for 16 bytes)
+//! a, b = the longest of the candidates at p, p + 1        (compared for 32 bytes)
 //! a is 4 bytes or more, and b no longer:  match at p      → 1 token
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
+//! In binary data, where literals are many, level 1 takes four of them if the step before found nothing, too.
 //! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
 //! of the position behind it in the next step (lazy matching).
 //!
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
-//! the same seven. Only what is equal in 16 bytes branches off, to see how much more is, 64 bytes at a time,
+//! the same seven. Only what is equal in 32 bytes branches off, to see how much more is, 64 bytes at a time,
 //! and to insert a few of the positions that the match skips. The streams take each part of a step in turn:
 //! what waits for memory is then near the front of the processor's queues.
 //!
@@ -27,6 +28,9 @@
 //! low 16 bits of positions; what they point to is always compared with the data. Whatever is found
 //! depends on the chunk alone, since tables are cleared when it begins.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::cmp::Reverse;
 use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
@@ -58,6 +62,14 @@ trait Thoroughness {
     const HAS_SHORTEST: bool;
     /// Whether a match at the second position waits for what is at the third, and dists are weighed.
     const IS_LAZY: bool;
+    /// Whether that is something else.
+    const HAS_BINARY: bool = Self::Binary::HAS_SHORTEST | Self::Binary::SKIPS;
+    /// Whether a step that finds nothing, as the one before it, takes four literals.
+    const SKIPS: bool = false;
+    /// How many streams take turns, at most [`MAX_STREAMS`]: two fill the processor's queues if a step is long.
+    const STREAMS: usize = 2;
+    /// Of the window before a segment, every position in so many is inserted.
+    const PRIME_STRIDE: usize = 1;
     /// The shortest match that is taken.
     const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
@@ -69,10 +81,25 @@ trait Thoroughness {
 
 struct Least;
 impl Thoroughness for Least {
-    type Binary = Least;
+    type Binary = LeastOfBinary;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
+    const BACK: usize = 2;
+    const IN_LONG: usize = 4;
+}
+
+struct LeastOfBinary;
+impl Thoroughness for LeastOfBinary {
+    type Binary = LeastOfBinary;
+    const HAS_LONG: bool = false;
+    const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
+    const SKIPS: bool = true;
     const BACK: usize = 2;
     const IN_LONG: usize = 4;
 }
@@ -107,12 +134,13 @@ impl Thoroughness for MoreOfBinary {
     const IN_LONG: usize = 16;
 }
 
-/// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text,
-/// three literals are hardly longer.
+/// Whether so many different bytes occur in `data` that matches of three bytes are worth while, and literals
+/// are many: in text, three literals are hardly longer.
 fn are_binary(data: &[u8]) -> bool {
     let mut occurs = [false; 256];
-    // A prime, so that no structure is met at the same place again and again.
-    for byte in data.iter().step_by(61) {
+    // Odd, so that no structure is met at the same place again and again.
+    let stride = 61 * (1 + 2 * (data.len() >> 20));
+    for byte in data.iter().step_by(stride) {
         occurs[usize::from(*byte)] = true;
     }
     occurs.iter().filter(|occurs| **occurs).count() > 160
@@ -123,20 +151,30 @@ const MAX_BACK: usize = 6;
 /// The farthest dist less 1 at which a match of 3 bytes is taken, if the level looks for them: beyond it,
 /// three literals tend to be shorter.
 const MAX_SHORTEST_DIST: usize = 1 << 10;
+/// Who takes steps: the oracle of the others, which checks all bounds; what any processor can; AVX2 and BMI.
+const CHECKED: u8 = 0;
+const PORTABLE: u8 = 1;
+#[cfg(target_arch = "x86_64")]
+const AVX2: u8 = 2;
+
 /// What a step compares without a branch.
-const COMPARED: usize = 16;
+const COMPARED: usize = 32;
 /// What is compared of a longer match at a time.
 const COMPARED_MORE: usize = 64;
+/// So far ahead data are fetched into the nearest cache: several streams with jumps are too much for the
+/// processor to foresee.
+#[cfg(target_arch = "x86_64")]
+const PREFETCHED: usize = 256;
 /// What a step may look at from its position on: it moves by 1 + 258 bytes, of which what is beyond
 /// [`COMPARED`] is compared in whole pieces.
 const MARGIN: usize = 1 + COMPARED + (MAX_MATCH - COMPARED).next_multiple_of(COMPARED_MORE);
 
-/// Segments are no longer than this.
-const SEGMENT_LEN: usize = 512 << 10;
+/// Segments are no longer than this: the third part of the longest usual chunk fits.
+const SEGMENT_LEN: usize = 700 << 10;
 /// What is shorter is not cut in two.
 const LEAST_CUT_LEN: usize = 32 << 10;
-/// Streams that take turns.
-const STREAMS: usize = 2;
+/// The most streams that take turns.
+const MAX_STREAMS: usize = 3;
 /// Tokens are counted, and blocks cut, in runs of about so many.
 const RUN_LEN: usize = 4096;
 
@@ -171,19 +209,19 @@ fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
     }
 }
 
-/// Inserts the positions from `from` to `to`, as far as there are bytes enough.
+/// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough.
 fn prime<T: Thoroughness, const BITS: u32>(tables: &mut Tables, buf: &[u8], from: usize, to: usize) {
     const GROUP: usize = 4;
     let to = to.min(buf.len().saturating_sub(7)).max(from);
-    let rest = (to - from) % GROUP;
-    for pos in (from..to - rest).step_by(GROUP) {
+    let rest = (to - from) % (GROUP * T::PRIME_STRIDE);
+    for pos in (from..to - rest).step_by(GROUP * T::PRIME_STRIDE) {
         // What is loaded may have to wait until it is known where the stores before it go: so some at once.
-        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i));
-        for (pos, bytes) in (pos..).zip(bytes) {
-            insert::<T, BITS>(tables, bytes, pos);
+        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i * T::PRIME_STRIDE));
+        for (i, bytes) in bytes.into_iter().enumerate() {
+            insert::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
         }
     }
-    for pos in to - rest..to {
+    for pos in (to - rest..to).step_by(T::PRIME_STRIDE) {
         insert::<T, BITS>(tables, u64_at(buf, pos), pos);
     }
 }
@@ -234,6 +272,11 @@ impl Segment {
         self.range = range;
     }
 
+    /// How many bytes are not parsed yet.
+    fn left(&self) -> usize {
+        self.range.end - self.pos
+    }
+
     fn push(&mut self, token: Token) {
         self.tokens[self.count] = token;
         self.count += 1;
@@ -259,17 +302,14 @@ impl Segment {
         }
         self.noisy_runs = 0;
         self.counted = self.count;
-        let len = run.len();
-        if let Some(last) = self.blocks.last_mut().filter(|last| last.len > 0) {
-            let mut both = last.histogram.clone();
-            both.add(&histogram);
-            let both_cost = split::cost(&both);
-            if both_cost <= last.cost + cost {
-                *last = Block { len: last.len + len, histogram: both, cost: both_cost };
-                return;
-            }
+        let block = Block { len: run.len(), histogram, cost };
+        if let Some(last) = self.blocks.last_mut()
+            && let Some(joined) = split::join(last, &block)
+        {
+            *last = joined;
+            return;
         }
-        self.blocks.push(Block { len, histogram, cost });
+        self.blocks.push(block);
     }
 
     /// Appends `len` bytes that are to be stored.
@@ -324,13 +364,13 @@ fn is_noise(histogram: &Histogram, cost: u64) -> bool {
 
 /// What the fast levels keep from chunk to chunk: memory.
 pub(super) struct Fast {
-    tables: Box<[Tables; STREAMS]>,
-    segments: [Segment; STREAMS],
+    tables: Box<[Tables; MAX_STREAMS]>,
+    segments: [Segment; MAX_STREAMS],
 }
 
 impl Default for Fast {
     fn default() -> Fast {
-        let tables = vec![[[0; 1 << BITS]; 3]; STREAMS].into_boxed_slice();
+        let tables = vec![[[0; 1 << BITS]; 3]; MAX_STREAMS].into_boxed_slice();
         Fast { tables: tables.try_into().expect("as many as streams"), segments: Default::default() }
     }
 }
@@ -338,22 +378,30 @@ impl Default for Fast {
 impl Fast {
     /// Appends `chunk` to `out`.
     pub(super) fn encode(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return self.encode_as::<AVX2>(effort, chunk, out);
+        }
+        self.encode_as::<PORTABLE>(effort, chunk, out);
+    }
+
+    fn encode_as<const KERNEL: u8>(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         match effort {
-            Effort::Least => self.encode_by::<Least, false>(chunk, out),
-            Effort::Less => self.encode_by::<Less, false>(chunk, out),
-            Effort::More => self.encode_by::<More, false>(chunk, out),
+            Effort::Least => self.encode_by::<Least, KERNEL>(chunk, out),
+            Effort::Less => self.encode_by::<Less, KERNEL>(chunk, out),
+            Effort::More => self.encode_by::<More, KERNEL>(chunk, out),
         }
     }
 
-    fn encode_by<T: Thoroughness, const CHECKED: bool>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    fn encode_by<T: Thoroughness, const KERNEL: u8>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         if chunk.data.end <= SMALL_LEN {
-            self.encode_with::<T, SMALL_BITS, CHECKED>(chunk, out);
+            self.encode_with::<T, SMALL_BITS, KERNEL>(chunk, out);
         } else {
-            self.encode_with::<T, BITS, CHECKED>(chunk, out);
+            self.encode_with::<T, BITS, KERNEL>(chunk, out);
         }
     }
 
-    fn encode_with<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+    fn encode_with<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
         &mut self,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
@@ -361,13 +409,13 @@ impl Fast {
         let buf = chunk.buf;
         let mut bits = BitWriter::new(out);
         // For each stream, up to where it knows all; cleared are the tables of those that began.
-        let mut known = [None; STREAMS];
+        let mut known = [None; MAX_STREAMS];
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
                 let left = piece.end - start;
                 let begin = start;
-                let count = if left < LEAST_CUT_LEN { 1 } else { STREAMS };
+                let count = if left < LEAST_CUT_LEN { 1 } else { T::STREAMS };
                 let len = left.div_ceil(count).min(SEGMENT_LEN);
                 let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
                 for ((tables, segment), known) in streams.take(count) {
@@ -381,16 +429,15 @@ impl Fast {
                     *known = Some(end);
                     start = end;
                 }
-                if T::Binary::HAS_SHORTEST && are_binary(&buf[begin..start]) {
-                    self.parse::<T::Binary, BITS, CHECKED>(buf, count);
+                if T::HAS_BINARY && are_binary(&buf[begin..start]) {
+                    self.parse::<T::Binary, BITS, KERNEL>(buf, count);
                 } else {
-                    self.parse::<T, BITS, CHECKED>(buf, count);
+                    self.parse::<T, BITS, KERNEL>(buf, count);
                 }
                 let is_final = is_last && start == piece.end;
-                for (i, segment) in self.segments[..count].iter().enumerate() {
-                    let (tokens, data) = (&segment.tokens[..segment.count], &buf[segment.range.clone()]);
-                    block::write_all(&mut bits, tokens, &segment.blocks, data, is_final && i == count - 1);
-                }
+                let segments = self.segments[..count].iter();
+                let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
+                block::write_joined(&mut bits, segments, &buf[begin..start], is_final);
                 if start == piece.end {
                     break;
                 }
@@ -404,18 +451,27 @@ impl Fast {
     }
 
     /// Parses the first `count` segments.
-    fn parse<T: Thoroughness, const BITS: u32, const CHECKED: bool>(&mut self, buf: &[u8], count: usize) {
+    fn parse<T: Thoroughness, const BITS: u32, const KERNEL: u8>(&mut self, buf: &[u8], count: usize) {
         for segment in &mut self.segments[..count] {
             while segment.pos < MAX_BACK.min(segment.range.end) {
                 segment.push(Token::literal(buf[segment.pos]));
                 segment.pos += 1;
             }
         }
-        if count == STREAMS {
-            run::<T, STREAMS, BITS, CHECKED>(buf, &mut self.tables, &mut self.segments);
+        if count == MAX_STREAMS {
+            run::<T, MAX_STREAMS, BITS, KERNEL>(buf, self.tables.each_mut(), self.segments.each_mut());
+        }
+        if count >= 2 {
+            // Whoever is at its end first leaves.
+            let mut streams: [usize; MAX_STREAMS] = std::array::from_fn(|i| i);
+            streams[..count].sort_by_key(|i| Reverse(self.segments[*i].left()));
+            let two = [streams[0], streams[1]];
+            let tables = self.tables.get_disjoint_mut(two).expect("two streams");
+            let segments = self.segments.get_disjoint_mut(two).expect("two streams");
+            run::<T, 2, BITS, KERNEL>(buf, tables, segments);
         }
         for (tables, segment) in self.tables.iter_mut().zip(&mut self.segments).take(count) {
-            run::<T, 1, BITS, CHECKED>(buf, std::array::from_mut(tables), std::array::from_mut(segment));
+            run::<T, 1, BITS, KERNEL>(buf, [tables], [segment]);
             finish::<T, BITS>(buf, tables, segment);
         }
     }
@@ -449,27 +505,34 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
     }
 }
 
+/// Whether the processor can run the kernel of that name.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+}
+
 /// Takes steps as long as all `N` segments have a margin.
-fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
+fn run<T: Thoroughness, const N: usize, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
-    tables: &mut [Tables; N],
-    segments: &mut [Segment; N],
+    mut tables: [&mut Tables; N],
+    mut segments: [&mut Segment; N],
 ) {
     loop {
-        let room = segments.iter().map(|segment| segment.range.end - segment.pos).min().unwrap_or(0);
+        let room = segments.iter().map(|segment| segment.left()).min().unwrap_or(0);
         if room < MARGIN {
             return;
         }
         let steps = ((room - MARGIN) / (1 + MAX_MATCH) + 1).min(RUN_LEN / 4);
-        // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin.
+        // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin. That the processor
+        // can run the kernel is known to whoever chose it.
         unsafe {
             if BITS == SMALL_BITS || segments.iter().any(|segment| segment.pos < WINDOW_LEN) {
-                take_steps::<T, N, BITS, true, CHECKED>(buf, tables, segments, steps);
+                take_steps::<T, N, BITS, true, KERNEL>(buf, &mut tables, &mut segments, steps);
             } else {
-                take_steps::<T, N, BITS, false, CHECKED>(buf, tables, segments, steps);
+                take_steps::<T, N, BITS, false, KERNEL>(buf, &mut tables, &mut segments, steps);
             }
         }
-        for (segment, tables) in segments.iter_mut().zip(&mut *tables) {
+        for (segment, tables) in segments.iter_mut().zip(&mut tables) {
             if segment.has_run() {
                 segment.count();
                 if segment.noisy_runs > 0 {
@@ -484,18 +547,57 @@ fn run<T: Thoroughness, const N: usize, const BITS: u32, const CHECKED: bool>(
 ///
 /// # Safety
 /// In each segment, each step begins with [`MARGIN`] bytes, and [`MAX_BACK`] are before it; in the
-/// buffer, [`WINDOW_LEN`], unless `EARLY`.
+/// buffer, [`WINDOW_LEN`], unless `EARLY`. The processor can run the kernel.
 #[inline(never)]
 unsafe fn take_steps<
     T: Thoroughness,
     const N: usize,
     const BITS: u32,
     const EARLY: bool,
-    const CHECKED: bool,
+    const KERNEL: u8,
 >(
     buf: &[u8],
-    tables: &mut [Tables; N],
-    segments: &mut [Segment; N],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
+    steps: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if KERNEL == AVX2 {
+            return take_steps_by_avx2::<T, N, BITS, EARLY>(buf, tables, segments, steps);
+        }
+        take_steps_by::<T, N, BITS, EARLY, KERNEL>(buf, tables, segments, steps);
+    }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn take_steps_by_avx2<T: Thoroughness, const N: usize, const BITS: u32, const EARLY: bool>(
+    buf: &[u8],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
+    steps: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe { take_steps_by::<T, N, BITS, EARLY, AVX2>(buf, tables, segments, steps) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn take_steps_by<
+    T: Thoroughness,
+    const N: usize,
+    const BITS: u32,
+    const EARLY: bool,
+    const KERNEL: u8,
+>(
+    buf: &[u8],
+    tables: &mut [&mut Tables; N],
+    segments: &mut [&mut Segment; N],
     steps: usize,
 ) {
     let mut at = segments.each_ref().map(|segment| (segment.pos, segment.count));
@@ -506,19 +608,26 @@ unsafe fn take_steps<
         // SAFETY: the caller's.
         unsafe {
             for i in 0..N {
-                entries[i] = look_up::<T, BITS, CHECKED>(buf, &mut tables[i], at[i].0);
+                entries[i] = look_up::<T, BITS, KERNEL>(buf, tables[i], at[i].0);
             }
             for i in 0..N {
-                found[i] = compare::<T, EARLY, CHECKED>(buf, at[i].0, entries[i], found[i]);
+                found[i] = compare::<T, EARLY, KERNEL>(buf, at[i].0, entries[i], found[i]);
             }
             for i in 0..N {
                 if found[i].len == COMPARED {
                     let pos = at[i].0 + usize::from(found[i].is_next);
-                    found[i].len = extend::<T, BITS, CHECKED>(buf, &mut tables[i], pos, found[i].dist_less_1);
+                    let dist_less_1 = found[i].dist_less_1;
+                    found[i].len = match KERNEL {
+                        #[cfg(target_arch = "x86_64")]
+                        AVX2 => extend_by_avx2::<T, BITS>(buf, tables[i], pos, dist_less_1),
+                        _ => extend::<T, BITS, KERNEL>(buf, tables[i], pos, dist_less_1),
+                    };
                 }
             }
             for i in 0..N {
-                at[i] = take::<T, CHECKED>(buf, tokens[i], at[i], found[i]);
+                at[i] = take::<T, KERNEL>(buf, tokens[i], at[i], found[i]);
+                #[cfg(target_arch = "x86_64")]
+                _mm_prefetch::<_MM_HINT_T0>(buf.as_ptr().wrapping_add(at[i].0 + PREFETCHED).cast());
             }
         }
     }
@@ -533,7 +642,7 @@ unsafe fn take_steps<
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn look_up<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+unsafe fn look_up<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
     tables: &mut Tables,
     p: usize,
@@ -541,9 +650,9 @@ unsafe fn look_up<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     // SAFETY: the caller's.
     unsafe {
         for back in (1..=T::BACK).rev() {
-            insert::<T, BITS>(tables, load::<CHECKED>(buf, p - back), p - back);
+            insert::<T, BITS>(tables, load::<KERNEL>(buf, p - back), p - back);
         }
-        [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<CHECKED>(buf, pos), pos))
+        [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<KERNEL>(buf, pos), pos))
     }
 }
 
@@ -555,6 +664,8 @@ struct Found {
     dist_less_1: usize,
     /// Whether it is at the next position.
     is_next: bool,
+    /// Whether the step before found nothing.
+    is_after_none: bool,
 }
 
 /// The second part of a step: what the candidates are worth, if `before` was found by the step before.
@@ -562,15 +673,16 @@ struct Found {
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+unsafe fn compare<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     buf: &[u8],
     p: usize,
     entries: [[u16; 3]; 2],
     before: Found,
 ) -> Found {
     // SAFETY: the caller's.
-    let [(mut len_a, mut dist_a), (len_b, dist_b)] =
-        [0, 1].map(|i| unsafe { longest::<T, EARLY, CHECKED>(buf, p + i, entries[i]) });
+    let (mut len_a, mut dist_a) = unsafe { longest::<T, EARLY, KERNEL>(buf, p, entries[0]) };
+    // SAFETY: the caller's.
+    let (len_b, dist_b) = unsafe { longest::<T, EARLY, KERNEL>(buf, p + 1, entries[1]) };
     let is_next = if T::IS_LAZY {
         let is_better = before.is_next & (before.len >= len_a);
         len_a = select(is_better, before.len, len_a);
@@ -583,7 +695,12 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
     } else {
         len_a < len_b
     };
-    Found { len: select(is_next, len_b, len_a), dist_less_1: select(is_next, dist_b, dist_a), is_next }
+    Found {
+        len: select(is_next, len_b, len_a),
+        dist_less_1: select(is_next, dist_b, dist_a),
+        is_next,
+        is_after_none: T::SKIPS && !pays::<T>(before.len, before.dist_less_1),
+    }
 }
 
 /// Whether a match is worth its symbols.
@@ -597,28 +714,41 @@ fn pays<T: Thoroughness>(len: usize, dist_less_1: usize) -> bool {
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
+unsafe fn longest<T: Thoroughness, const EARLY: bool, const KERNEL: u8>(
     buf: &[u8],
     pos: usize,
     [short, long, shortest]: [u16; 3],
 ) -> (usize, usize) {
-    let one = |entry: u16| {
-        let dist_less_1 = dist_less_1(pos, entry);
-        let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
-        // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
-        // been limited if it must be.
-        let len = unsafe { equal_len::<COMPARED, CHECKED>(buf, pos - 1 - dist_less_1, pos) };
-        (len, dist_less_1)
-    };
-    let (mut len, mut dist_less_1) = one(short);
+    // SAFETY: the caller's.
+    let (mut len, mut dist_less_1) = unsafe { candidate::<EARLY, KERNEL>(buf, pos, short) };
     for (has, entry) in [(T::HAS_LONG, long), (T::HAS_SHORTEST, shortest)] {
         if has {
-            let (other_len, other_dist) = one(entry);
+            // SAFETY: the caller's.
+            let (other_len, other_dist) = unsafe { candidate::<EARLY, KERNEL>(buf, pos, entry) };
             let is_longer = len < other_len;
             len = select(is_longer, other_len, len);
             dist_less_1 = select(is_longer, other_dist, dist_less_1);
         }
     }
+    (len, dist_less_1)
+}
+
+/// What `entry` is worth at `pos`: as [`longest`]. No closure: instructions that only some processors have
+/// become calls in what is not inlined.
+///
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn candidate<const EARLY: bool, const KERNEL: u8>(
+    buf: &[u8],
+    pos: usize,
+    entry: u16,
+) -> (usize, usize) {
+    let dist_less_1 = dist_less_1(pos, entry);
+    let dist_less_1 = if EARLY { dist_less_1.min(pos - 1) } else { dist_less_1 };
+    // SAFETY: positions are at most `MARGIN` - `COMPARED` ahead, and back as far as a dist, which has
+    // been limited if it must be.
+    let len = unsafe { equal_len::<COMPARED, KERNEL>(buf, pos - 1 - dist_less_1, pos) };
     (len, dist_less_1)
 }
 
@@ -628,7 +758,35 @@ unsafe fn longest<T: Thoroughness, const EARLY: bool, const CHECKED: bool>(
 /// # Safety
 /// As [`take_steps`].
 #[inline(never)]
-unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
+unsafe fn extend<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
+    buf: &[u8],
+    tables: &mut Tables,
+    pos: usize,
+    dist_less_1: usize,
+) -> usize {
+    // SAFETY: the caller's.
+    unsafe { extend_by::<T, BITS, KERNEL>(buf, tables, pos, dist_less_1) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn extend_by_avx2<T: Thoroughness, const BITS: u32>(
+    buf: &[u8],
+    tables: &mut Tables,
+    pos: usize,
+    dist_less_1: usize,
+) -> usize {
+    // SAFETY: the caller's.
+    unsafe { extend_by::<T, BITS, AVX2>(buf, tables, pos, dist_less_1) }
+}
+
+/// # Safety
+/// As [`take_steps`].
+#[inline(always)]
+unsafe fn extend_by<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
     buf: &[u8],
     tables: &mut Tables,
     pos: usize,
@@ -639,7 +797,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
     // SAFETY: the margin ends behind the piece in which a match gets too long.
     unsafe {
         while len < MAX_MATCH {
-            let equal = equal_len::<COMPARED_MORE, CHECKED>(buf, from + len, pos + len);
+            let equal = equal_len::<COMPARED_MORE, KERNEL>(buf, from + len, pos + len);
             len += equal;
             if equal < COMPARED_MORE {
                 break;
@@ -649,7 +807,7 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
         let span = if T::HAS_LONG { len - T::BACK } else { 3 * T::IN_LONG };
         for i in 0..T::IN_LONG {
             let at = pos + 1 + span * i / T::IN_LONG;
-            let bytes = load::<CHECKED>(buf, at);
+            let bytes = load::<KERNEL>(buf, at);
             if T::HAS_LONG {
                 insert_long::<BITS>(tables, bytes, at);
             } else {
@@ -665,23 +823,34 @@ unsafe fn extend<T: Thoroughness, const BITS: u32, const CHECKED: bool>(
 /// # Safety
 /// As [`take_steps`].
 #[inline(always)]
-unsafe fn take<T: Thoroughness, const CHECKED: bool>(
+unsafe fn take<T: Thoroughness, const KERNEL: u8>(
     buf: &[u8],
     tokens: &mut [Token],
     (p, count): (usize, usize),
-    Found { len, dist_less_1, is_next }: Found,
+    Found { len, dist_less_1, is_next, is_after_none }: Found,
 ) -> (usize, usize) {
     let is_match = pays::<T>(len, dist_less_1);
     // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
     unsafe {
-        let literals = load::<CHECKED>(buf, p) as u16;
+        let bytes = load::<KERNEL>(buf, p);
+        let literals = bytes as u16;
         let (literal, match_) = (Token::literal(literals as u8), Token::found(len, dist_less_1));
         let first = select(is_match, select(is_next, literal, match_), Token::literals(literals));
-        store::<CHECKED, _>(tokens, count, first);
+        store::<KERNEL, _>(tokens, count, first);
         if T::IS_LAZY {
             return (p + select(is_match, select(is_next, 1, len), 2), count + 1);
         }
-        store::<CHECKED, _>(tokens, count + 1, match_);
+        if T::SKIPS {
+            let second = select(is_match, match_, Token::literals((bytes >> 16) as u16));
+            store::<KERNEL, _>(tokens, count + 1, second);
+            let literals = select(is_after_none, 4, 2);
+            let has_second = select(is_match, is_next, is_after_none);
+            return (
+                p + select(is_match, len + usize::from(is_next), literals),
+                count + 1 + usize::from(has_second),
+            );
+        }
+        store::<KERNEL, _>(tokens, count + 1, match_);
     }
     let next = p + select(is_match, len + usize::from(is_next), 2);
     (next, count + 1 + usize::from(is_match & is_next))
@@ -691,15 +860,29 @@ unsafe fn take<T: Thoroughness, const CHECKED: bool>(
 /// the first that differ.
 ///
 /// # Safety
-/// They are there, unless it is `CHECKED`.
+/// They are there, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn equal_len<const LEN: usize, const CHECKED: bool>(buf: &[u8], a: usize, b: usize) -> usize {
+unsafe fn equal_len<const LEN: usize, const KERNEL: u8>(buf: &[u8], a: usize, b: usize) -> usize {
     const { assert!(LEN.is_multiple_of(16) && LEN <= 64) };
     #[cfg(target_arch = "x86_64")]
-    if !CHECKED {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
+    if KERNEL != CHECKED {
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+            _mm256_movemask_epi8,
+        };
         debug_assert!(a.max(b) + LEN <= buf.len());
         let mut equal = 0;
+        if KERNEL == AVX2 && LEN.is_multiple_of(32) {
+            for at in (0..LEN).step_by(32) {
+                // SAFETY: the caller's.
+                let mask = unsafe {
+                    let load = |from| _mm256_loadu_si256(buf.as_ptr().add(from + at).cast());
+                    _mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b)))
+                };
+                equal |= u64::from(mask as u32) << at;
+            }
+            return (!equal).trailing_zeros() as usize;
+        }
         for at in (0..LEN).step_by(16) {
             // SAFETY: the caller's; every x86-64 has these instructions.
             let mask = unsafe {
@@ -713,7 +896,7 @@ unsafe fn equal_len<const LEN: usize, const CHECKED: bool>(buf: &[u8], a: usize,
     let mut bits = 0;
     for at in (0..LEN).step_by(8).rev() {
         // SAFETY: the caller's.
-        let differing = unsafe { load::<CHECKED>(buf, a + at) ^ load::<CHECKED>(buf, b + at) };
+        let differing = unsafe { load::<KERNEL>(buf, a + at) ^ load::<KERNEL>(buf, b + at) };
         bits = select(differing == 0, 64 + bits, differing.trailing_zeros());
     }
     (bits / 8) as usize
@@ -739,10 +922,10 @@ fn match_len(buf: &[u8], a: usize, b: usize, max_len: usize) -> usize {
 /// Eight bytes as a number.
 ///
 /// # Safety
-/// They are there, unless it is `CHECKED`.
+/// They are there, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn load<const CHECKED: bool>(buf: &[u8], at: usize) -> u64 {
-    if CHECKED {
+unsafe fn load<const KERNEL: u8>(buf: &[u8], at: usize) -> u64 {
+    if KERNEL == CHECKED {
         return u64_at(buf, at);
     }
     debug_assert!(at + 8 <= buf.len());
@@ -751,10 +934,10 @@ unsafe fn load<const CHECKED: bool>(buf: &[u8], at: usize) -> u64 {
 }
 
 /// # Safety
-/// There is such an element, unless it is `CHECKED`.
+/// There is such an element, unless it is [`CHECKED`].
 #[inline(always)]
-unsafe fn store<const CHECKED: bool, T>(slice: &mut [T], at: usize, value: T) {
-    if CHECKED {
+unsafe fn store<const KERNEL: u8, T>(slice: &mut [T], at: usize, value: T) {
+    if KERNEL == CHECKED {
         slice[at] = value;
     } else {
         debug_assert!(at < slice.len());
@@ -776,19 +959,17 @@ mod tests {
     /// the same way by one that checks all bounds.
     fn encode(effort: Effort, data: &[u8], start: usize) -> Vec<u8> {
         thread_local! {
-            static PARSERS: RefCell<[Fast; 2]> = RefCell::default();
+            static PARSERS: RefCell<[Fast; 3]> = RefCell::default();
         }
         let chunk = Chunk { buf: data, data: start..data.len(), cuts: &[], is_last: true };
-        let (mut out, mut checked) = (Vec::new(), Vec::new());
-        PARSERS.with_borrow_mut(|[parser, other]| {
+        let (mut out, mut checked, mut portable) = (Vec::new(), Vec::new(), Vec::new());
+        PARSERS.with_borrow_mut(|[parser, other, third]| {
             parser.encode(effort, &chunk, &mut out);
-            match effort {
-                Effort::Least => other.encode_by::<Least, true>(&chunk, &mut checked),
-                Effort::Less => other.encode_by::<Less, true>(&chunk, &mut checked),
-                Effort::More => other.encode_by::<More, true>(&chunk, &mut checked),
-            }
+            other.encode_as::<CHECKED>(effort, &chunk, &mut checked);
+            third.encode_as::<PORTABLE>(effort, &chunk, &mut portable);
             other.encode(Effort::More, &Chunk { data: 0..data.len(), ..chunk }, &mut Vec::new());
         });
+        assert!(out == portable, "{effort:?}: {} bytes from {start} on", data.len());
         assert!(out == checked, "{effort:?}: {} bytes from {start} on", data.len());
         out
     }
@@ -862,7 +1043,9 @@ mod tests {
 
     #[test]
     fn lengths_around_the_ends_of_segments_come_back() {
-        for around in [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN] {
+        for around in
+            [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN, 3 * SEGMENT_LEN]
+        {
             for len in [around - 300, around - 2, around - 1, around, around + 1, around + 2, around + 300] {
                 check(&mixed(len));
             }

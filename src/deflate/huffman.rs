@@ -36,7 +36,7 @@ pub(super) fn build_lens(freqs: &[u32], max_len: usize, lens: &mut [u8]) {
         return;
     }
     let keys = &mut keys[..count];
-    keys.sort_unstable();
+    sort(keys);
     let mut weights = [0u32; MAX_SYMBOLS];
     let weights = &mut weights[..count];
     for (weight, key) in weights.iter_mut().zip(&*keys) {
@@ -52,6 +52,34 @@ pub(super) fn build_lens(freqs: &[u32], max_len: usize, lens: &mut [u8]) {
     }
     for (key, depth) in keys.iter().zip(&*depths) {
         lens[usize::from(*key as u16)] = *depth as u8;
+    }
+}
+
+/// Sorts `keys`, which ascend in their low 16 bits: many of them by one byte after the other from bit 16 on, from
+/// the lowest to the highest that differs from zero.
+fn sort(keys: &mut [u64]) {
+    const LEAST_LEN: usize = 64;
+    if keys.len() < LEAST_LEN {
+        return keys.sort_unstable();
+    }
+    let all = keys.iter().fold(0, |all, key| all | key >> 16);
+    let mut sorted = [0; MAX_SYMBOLS];
+    let sorted = &mut sorted[..keys.len()];
+    for shift in (16..).step_by(8).take_while(|shift| all << 16 >> shift != 0) {
+        let mut places = [0u16; 256];
+        for key in &*keys {
+            places[usize::from((key >> shift) as u8)] += 1;
+        }
+        let mut end = 0;
+        for place in &mut places {
+            end += std::mem::replace(place, end);
+        }
+        for key in &*keys {
+            let place = &mut places[usize::from((key >> shift) as u8)];
+            sorted[usize::from(*place)] = *key;
+            *place += 1;
+        }
+        keys.copy_from_slice(sorted);
     }
 }
 
@@ -209,6 +237,18 @@ mod tests {
                     assert_eq!(cost(&freqs, &lens), best, "{freqs:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted() {
+        for freqs in shapes(MAX_SYMBOLS) {
+            let mut keys: Vec<u64> =
+                (0..).zip(&freqs).map(|(at, freq)| u64::from(*freq) << 16 | at).collect();
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            sort(&mut keys);
+            assert_eq!(keys, expected);
         }
     }
 

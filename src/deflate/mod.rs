@@ -7,6 +7,7 @@
 pub(crate) mod bits;
 mod block;
 mod chain;
+mod emit;
 mod fast;
 mod histogram;
 mod huffman;

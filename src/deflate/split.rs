@@ -6,7 +6,7 @@ use super::token::Token;
 
 /// A block to be: tokens and what was counted in them. Without tokens it is something to be stored, of which
 /// nothing but the length was counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Number of tokens.
     pub len: usize,
@@ -61,6 +61,17 @@ pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
         }
     }
     blocks.retain(|block| block.len > 0);
+}
+
+/// One block of two neighbours that have tokens, if it costs no more than they.
+pub(super) fn join(a: &Block, b: &Block) -> Option<Block> {
+    if a.len == 0 || b.len == 0 {
+        return None;
+    }
+    let mut histogram = a.histogram.clone();
+    histogram.add(&b.histogram);
+    let cost = cost(&histogram);
+    (cost <= a.cost + b.cost).then_some(Block { len: a.len + b.len, histogram, cost })
 }
 
 /// Costs count fractions of bits: this many binary digits behind the point.

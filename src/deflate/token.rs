@@ -1,5 +1,7 @@
 //! Tokens: what a parse consists of, and the symbols that stand for them (RFC 1951 §3.2.5).
 
+use std::hint::select_unpredictable;
+
 /// The shortest match.
 pub(super) const MIN_MATCH: usize = 3;
 /// The longest match.
@@ -18,10 +20,11 @@ pub(super) const FIRST_LEN_SYMBOL: usize = 257;
 
 /// A match, a literal or two literals, in 32 bits.
 ///
-/// The low 9 bits are its litlen index: a literal's byte, or 256 and the match's length less 3. What is
-/// above becomes its other index, where tables have an entry for what follows the litlen symbol: near
+/// The low 9 bits are its litlen index: a literal's byte, or 256 and the match's length less 3. The upper
+/// half is its other index, where tables have an entry for what follows the litlen symbol: near
 /// dists have one each, 128 far ones share one, then comes one for each second literal and one for
-/// nothing. So nobody who counts or writes tokens needs to know what kind they are of.
+/// nothing. The 7 bits between are those in which far dists that share an index differ, else zero: extra
+/// bits, as they are. So nobody who counts or writes tokens needs to know what kind they are of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Token(u32);
 
@@ -33,45 +36,55 @@ pub(super) const OTHER_INDEXES: usize = NOTHING + 1;
 /// From here on litlen indexes are those of lengths, from [`MIN_MATCH`] on.
 pub(super) const LENS: usize = 256;
 /// Dists less 1 below this have other indexes of their own; of the others, so many in a row share one.
-const NEAR: usize = 256;
-const FAR_SHIFT: u32 = 7;
+pub(super) const NEAR: usize = 256;
+pub(super) const FAR_SHIFT: u32 = 7;
 /// The other index of the second literal 0.
 pub(super) const SECOND_LITERALS: usize = NEAR + (WINDOW_LEN >> FAR_SHIFT);
 /// The other index of a literal that is alone.
 pub(super) const NOTHING: usize = SECOND_LITERALS + 256;
 
+/// Where a token has its other index, and the extra bits below it.
+const OTHER_SHIFT: u32 = EXTRA_SHIFT + FAR_SHIFT;
+const EXTRA_SHIFT: u32 = 9;
+
 impl Token {
     /// One byte.
     #[inline(always)]
     pub(super) const fn literal(byte: u8) -> Token {
-        Token(byte as u32 | (((NOTHING - NEAR) << FAR_SHIFT) as u32) << 9)
+        Token(byte as u32 | (NOTHING as u32) << OTHER_SHIFT)
     }
 
     /// Two bytes: the lower one, then the upper one.
     #[inline(always)]
     pub(super) const fn literals(bytes: u16) -> Token {
-        // The upper byte goes where a dist that shares its index would have its upper bits.
-        let upper = (bytes as u32 & 0xff00) << (9 + FAR_SHIFT - 8);
-        Token(bytes as u32 & 0xff | upper | (((SECOND_LITERALS - NEAR) << FAR_SHIFT) as u32) << 9)
+        let upper = (bytes as u32 & 0xff00) << (OTHER_SHIFT - 8);
+        Token((bytes as u32 & 0xff | upper) + ((SECOND_LITERALS as u32) << OTHER_SHIFT))
     }
 
     /// `len` bytes (3 to 258) from `dist` bytes back (1 to 32768).
     #[inline(always)]
     pub(super) const fn match_(len: usize, dist: usize) -> Token {
         debug_assert!(MIN_MATCH <= len && len <= MAX_MATCH && 1 <= dist && dist <= WINDOW_LEN);
-        Token(((dist - 1) << 9 | (LENS - MIN_MATCH + len)) as u32)
+        let dist_less_1 = (dist - 1) as u32;
+        let near = dist_less_1 << OTHER_SHIFT;
+        let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
+        Token((if dist_less_1 < NEAR as u32 { near } else { far }) + (LENS - MIN_MATCH + len) as u32)
     }
 
     /// As `match_`, or something without meaning if `len` is less.
     #[inline(always)]
     pub(super) fn found(len: usize, dist_less_1: usize) -> Token {
-        Token((dist_less_1 << 9) as u32 | (LENS - MIN_MATCH + len) as u32)
+        let dist_less_1 = dist_less_1 as u32;
+        let near = dist_less_1 << OTHER_SHIFT;
+        let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
+        let other = select_unpredictable(dist_less_1 < NEAR as u32, near, far);
+        Token(other + (LENS - MIN_MATCH + len) as u32)
     }
 
-    /// The match's dist less 1. Of what is no match, something whose low [`FAR_SHIFT`] bits are 0.
+    /// The extra bits that its other index does not say: the low ones of a far dist.
     #[inline(always)]
-    pub(super) const fn dist_less_1(self) -> usize {
-        (self.0 >> 9) as usize
+    pub(super) const fn low_extra(self) -> u64 {
+        (self.0 >> EXTRA_SHIFT) as u64 % (1 << FAR_SHIFT)
     }
 
     /// Where its litlen entry is in tables that have one for each literal and each length.
@@ -83,9 +96,7 @@ impl Token {
     /// Where its entry is in tables of what follows the litlen symbol.
     #[inline(always)]
     pub(super) const fn other_index(self) -> usize {
-        let value = self.dist_less_1();
-        let far = NEAR + (value >> FAR_SHIFT);
-        if value < NEAR { value } else { far }
+        (self.0 >> OTHER_SHIFT) as usize
     }
 }
 
@@ -116,6 +127,12 @@ impl Token {
     pub(super) fn len(self) -> usize {
         debug_assert!(!self.is_literal());
         self.litlen_index() - LENS + MIN_MATCH
+    }
+
+    /// The dist of a match, less 1.
+    pub(super) fn dist_less_1(self) -> usize {
+        let index = self.other_index();
+        if index < NEAR { index } else { (index - NEAR) << FAR_SHIFT | self.low_extra() as usize }
     }
 
     /// How many bytes of data it stands for.

@@ -1,0 +1,181 @@
+#![expect(unsafe_code, reason = "bits go to room that was reserved for many tokens at once")]
+//! HOT PATH. Writes the tokens of a block as codewords and extra bits, by tables.
+//!
+//! Two tokens are joined and stored at a time if they fit into a word, as they nearly always do. Room is
+//! reserved for [`GROUP`] tokens at once, so that nothing is asked about it between them.
+
+use super::bits::BitWriter;
+use super::token::{LITLEN_INDEXES, OTHER_INDEXES, Token};
+
+/// What is written for each index.
+pub(super) struct Entries {
+    /// The number of bits; from bit 8, the codeword with the length's extra bits above it: 20 bits at most.
+    pub(super) litlen: [u32; LITLEN_INDEXES],
+    /// The codeword's length; from bit 8, the number of all bits; from bit 16, the codeword, then the extra
+    /// bits that the index says: 28 bits at most with those that it does not.
+    pub(super) other: [u64; OTHER_INDEXES.next_power_of_two()],
+}
+
+impl Entries {
+    /// The bits of a token and their number, 62 at most whatever is in the tables.
+    #[inline(always)]
+    fn bits(&self, token: Token) -> (u64, u32) {
+        let litlen = self.litlen[token.litlen_index()];
+        let other = self.other[token.other_index() % self.other.len()];
+        let behind = other >> 16 | token.low_extra() << (other & 63);
+        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 31) + (other as u32 >> 8 & 31))
+    }
+}
+
+/// So many tokens are written between two looks at how much room there is.
+const GROUP: usize = 64;
+/// They take less than so many bytes, with the 7 bits before them; eight are stored at a time, whatever is in
+/// them.
+const GROUP_ROOM: usize = GROUP * 8 + 8;
+
+/// Appends `tokens`, about `len` bytes.
+pub(super) fn write(bits: &mut BitWriter<'_>, tokens: &[Token], entries: &Entries, len: usize) {
+    bits.with_parts(|out, state| {
+        out.reserve(len + 2 * GROUP_ROOM);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("bmi2") {
+            // SAFETY: the processor has it.
+            return unsafe { write_by_bmi2(out, state, tokens, entries) };
+        }
+        write_groups::<false>(out, state, tokens, entries);
+    });
+}
+
+/// Its shifts take their counts from any register.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi2")]
+fn write_by_bmi2(out: &mut Vec<u8>, state: &mut (u64, u32), tokens: &[Token], entries: &Entries) {
+    write_groups::<false>(out, state, tokens, entries);
+}
+
+/// Appends `tokens` to `out` behind what is in `state`: bits that do not fill a byte, and their number.
+#[inline(always)]
+fn write_groups<const CHECKED: bool>(
+    out: &mut Vec<u8>,
+    state: &mut (u64, u32),
+    tokens: &[Token],
+    entries: &Entries,
+) {
+    let (mut bit_buf, mut bit_count) = (state.0, state.1 % 8);
+    for group in tokens.chunks(GROUP) {
+        out.reserve(GROUP_ROOM);
+        let start = out.len();
+        if CHECKED {
+            out.resize(start + GROUP_ROOM, 0);
+        }
+        let room = out.as_mut_ptr();
+        let mut at = start;
+        let mut put = |value: u64, count: u32| {
+            bit_buf |= value << bit_count;
+            bit_count += count;
+            let bytes = bit_buf.to_le_bytes();
+            if CHECKED {
+                out[at..at + 8].copy_from_slice(&bytes);
+            } else {
+                // SAFETY: `bit_count` is 69 at most, so `at` grows by 8 at most for each token of a group;
+                // that much, and 8 more, has been reserved.
+                unsafe { room.add(at).cast::<[u8; 8]>().write_unaligned(bytes) };
+            }
+            at += (bit_count / 8) as usize;
+            // At most 63 bits are there, so this is less than 64.
+            bit_buf >>= bit_count & !7;
+            bit_count %= 8;
+        };
+        let mut pairs = group.chunks_exact(2);
+        for pair in &mut pairs {
+            let ((first, first_count), (second, second_count)) =
+                (entries.bits(pair[0]), entries.bits(pair[1]));
+            if first_count + second_count <= 56 {
+                put(first | second << first_count, first_count + second_count);
+            } else {
+                put(first, first_count);
+                put(second, second_count);
+            }
+        }
+        for token in pairs.remainder() {
+            let (value, count) = entries.bits(*token);
+            put(value, count);
+        }
+        if CHECKED {
+            out.truncate(at);
+        } else {
+            // SAFETY: all before has been written, within what was reserved.
+            unsafe { out.set_len(at) };
+        }
+    }
+    *state = (bit_buf, bit_count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::{NEAR, SECOND_LITERALS};
+    use super::*;
+    use crate::deflate::tests::random;
+
+    /// What `write_groups` makes of it behind some bits.
+    fn written(write: impl FnOnce(&mut Vec<u8>, &mut (u64, u32))) -> (Vec<u8>, (u64, u32)) {
+        let (mut out, mut state) = (vec![7; 3], (0b101, 3));
+        write(&mut out, &mut state);
+        (out, state)
+    }
+
+    #[test]
+    fn all_ways_write_the_same_as_bit_after_bit() {
+        let mut random = random();
+        let mut entries = Entries { litlen: [0; _], other: [0; _] };
+        for longest in [9, 12, 20] {
+            for entry in &mut entries.litlen {
+                let count = 1 + random() as u32 % longest;
+                *entry = count | (random() as u32 & ((1 << count) - 1)) << 8;
+            }
+            // Far dists have 7 extra bits more.
+            for (index, entry) in entries.other.iter_mut().enumerate() {
+                let count = random() as u64 % u64::from(longest);
+                let more = if (NEAR..SECOND_LITERALS).contains(&index) { 7 } else { 0 };
+                *entry = count | (count + more) << 8 | (random() as u64 & ((1 << count) - 1)) << 16;
+            }
+            for len in [0, 1, 2, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP + 7] {
+                let tokens: Vec<Token> = (0..len)
+                    .map(|_| match random() % 4 {
+                        0 => Token::literal(random() as u8),
+                        1 => Token::literals(random() as u16),
+                        _ => Token::match_(
+                            3 + random() % 256,
+                            1 + ((random() % (32 << 10)) >> (random() % 15)),
+                        ),
+                    })
+                    .collect();
+                let expected = written(|out, state| {
+                    for token in &tokens {
+                        let (value, count) = entries.bits(*token);
+                        for bit in 0..count {
+                            state.0 |= (value >> bit & 1) << state.1;
+                            state.1 += 1;
+                            if state.1 == 8 {
+                                out.push(state.0 as u8);
+                                *state = (0, 0);
+                            }
+                        }
+                    }
+                });
+                assert!(
+                    written(|out, state| write_groups::<false>(out, state, &tokens, &entries)) == expected
+                );
+                assert!(
+                    written(|out, state| write_groups::<true>(out, state, &tokens, &entries)) == expected
+                );
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("bmi2") {
+                    // SAFETY: the processor has it.
+                    let found = written(|out, state| unsafe { write_by_bmi2(out, state, &tokens, &entries) });
+                    assert!(found == expected);
+                }
+            }
+        }
+    }
+}
