@@ -87,7 +87,7 @@ impl Thoroughness for Least {
     const IS_LAZY: bool = false;
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
-    const BACK: usize = 2;
+    const BACK: usize = 3;
     const IN_LONG: usize = 4;
 }
 
@@ -100,7 +100,7 @@ impl Thoroughness for LeastOfBinary {
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = true;
-    const BACK: usize = 2;
+    const BACK: usize = 3;
     const IN_LONG: usize = 4;
 }
 
