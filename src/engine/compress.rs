@@ -22,8 +22,8 @@
 //!
 //! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
-//! (at most 9 MiB; from level 10 on, and Zopfli, some 20 MiB). At 2 threads and the default schedule (`c` ≤ 2 MiB, `g` ≤ 4 MiB):
-//! below 47 MiB.
+//! (at most 9 MiB; from level 10 on, and Zopfli, some 20 MiB). At 2 threads and the default schedule (`c` ≤ 1 MiB, `g` ≤ 4 MiB):
+//! below 35 MiB.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -127,7 +127,7 @@ impl Chunk<'_> {
 /// The shortest input buffer: room for the longest of the usual chunks, and its window. Allocations of this length
 /// arrive zeroed from the system, page by page as they are used, so a longer one costs nothing, and short ones
 /// need not be given up when chunks grow.
-const MIN_BUFFER_LEN: usize = (2 << 20) + (64 << 10);
+const MIN_BUFFER_LEN: usize = (1 << 20) + (64 << 10);
 
 /// An input buffer of at least `len` bytes, and what our encoder wants to see behind them.
 fn buffer(len: usize) -> Vec<u8> {

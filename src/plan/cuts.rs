@@ -25,8 +25,8 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// (from this position on, chunks have this length); positions are sums of the lengths before.
-const GROWTH: [(u64, usize); 5] =
-    [(8 * MIB, 2 << 20), (2 * MIB, 1 << 20), (MIB, 512 << 10), (512 * KIB, 256 << 10), (0, 128 << 10)];
+const GROWTH: [(u64, usize); 4] =
+    [(2 * MIB, 1 << 20), (MIB, 512 << 10), (512 * KIB, 256 << 10), (0, 128 << 10)];
 
 /// The longest chunk whose end the data decide.
 const MAX_CONTENT_LEN: usize = 2 << 20;
@@ -116,7 +116,7 @@ mod tests {
             assert_eq!(pos % len as u64, 0, "chunks are aligned to their length");
             (pos, before) = (pos + len as u64, len);
         }
-        assert_eq!(Cuts::Growing.max_len(u64::MAX), 2 << 20);
+        assert_eq!(Cuts::Growing.max_len(u64::MAX), 1 << 20);
     }
 
     /// Bytes that look random.
