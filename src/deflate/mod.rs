@@ -137,7 +137,7 @@ const TABLE: [Row; 12] = [
     fast(fast::Effort::Least),
     fast(fast::Effort::Less),
     fast(fast::Effort::More),
-    lazy(8, 30, 0),
+    lazy(9, 32, 0),
     lazy(8, 65, 1),
     lazy(18, 130, 1),
     lazy(40, 258, 1),
