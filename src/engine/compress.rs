@@ -36,7 +36,7 @@ use crate::checksum::{self, Joined, crc32};
 use crate::deflate::{self, Strategy, Tuning};
 use crate::error::Error;
 use crate::format::extra::Subfield;
-use crate::format::gzip::{self, NewHeader, Trailer};
+use crate::format::gzip::{self, NewHeader, TRAILER_LEN, Trailer};
 use crate::format::mark::{self, Mark};
 use crate::format::{bgzf, zip, zlib};
 use crate::plan::cuts::{Cuts, Scanner};
@@ -350,7 +350,13 @@ fn encode_members(recipe: &Recipe, subfield: Subfield, header: &NewHeader, data:
     for data in data.chunks(member_len) {
         let start = out.len();
         bgzf::write_header(subfield, header, out);
+        let blocks_start = out.len();
         encode_blocks(recipe.engine, deflate::Chunk::whole(data), out);
+        // Many blocks of which none gets shorter might not fit; one stored block does.
+        if subfield == Subfield::Bc && out.len() - start + TRAILER_LEN > bgzf::MAX_MEMBER_LEN {
+            out.truncate(blocks_start);
+            encode_blocks(Engine::Stored, deflate::Chunk::whole(data), out);
+        }
         Trailer::new(crc32(data), data.len() as u64).write(out);
         bgzf::set_member_len(subfield, &mut out[start..]);
     }

@@ -11,6 +11,9 @@ pub const EOF_MEMBER: [u8; 28] =
 /// it still fits in 64 KiB; htslib uses the same value.
 pub const MAX_DATA_LEN: usize = 0xff00;
 
+/// The longest BGZF member: its length less 1 has 16 bits.
+pub const MAX_MEMBER_LEN: usize = 1 << 16;
+
 /// Appends a header whose subfield has room for the member's length; [`set_member_len`] fills
 /// it in. BGZF readers expect the subfield at a fixed place and nothing but it.
 pub fn write_header(subfield: Subfield, header: &NewHeader, out: &mut Vec<u8>) {

@@ -122,7 +122,8 @@ pub(super) fn row(level: Level, family: Family) -> Option<Row> {
         }
         Family::Auto | Family::Rigz => {
             let whole = Engine::Rigz(Tuning::level(number));
-            let bgzf = if family == Family::Auto { ld(number) } else { whole };
+            // Below, members without a window make our levels larger than libdeflate's.
+            let bgzf = if family == Family::Auto && number < 4 { ld(number) } else { whole };
             Row {
                 whole,
                 has_members: false,
