@@ -280,7 +280,7 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[&[Token]], codes: &Codes, to
     build_codewords(&codes.litlen, &mut litlen_codewords);
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
-    let mut entries = Entries { litlen: [0; _], other: [0; _] };
+    let mut entries = Entries::new();
     let Entries { litlen, other } = &mut entries;
     for (entry, (codeword, len)) in litlen[..LENS].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
     {

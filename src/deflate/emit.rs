@@ -17,6 +17,11 @@ pub(super) struct Entries {
 }
 
 impl Entries {
+    /// Nothing for every index.
+    pub(super) fn new() -> Entries {
+        Entries { litlen: [0; LITLEN_INDEXES], other: [0; OTHER_INDEXES.next_power_of_two()] }
+    }
+
     /// The bits of a token and their number, 62 at most whatever is in the tables.
     #[inline(always)]
     fn bits(&self, token: Token) -> (u64, u32) {
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn all_ways_write_the_same_as_bit_after_bit() {
         let mut random = random();
-        let mut entries = Entries { litlen: [0; _], other: [0; _] };
+        let mut entries = Entries::new();
         for longest in [9, 12, 20] {
             for entry in &mut entries.litlen {
                 let count = 1 + random() as u32 % longest;

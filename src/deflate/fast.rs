@@ -79,27 +79,17 @@ trait Thoroughness {
     const IN_LONG: usize;
 }
 
-struct Least;
-impl Thoroughness for Least {
-    type Binary = LeastOfBinary;
+/// One candidate; `SKIPS` where the data are binary.
+struct LeastBy<const SKIPS: bool>;
+type Least = LeastBy<false>;
+impl<const SKIPS: bool> Thoroughness for LeastBy<SKIPS> {
+    type Binary = LeastBy<true>;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
-    const BACK: usize = 3;
-    const IN_LONG: usize = 4;
-}
-
-struct LeastOfBinary;
-impl Thoroughness for LeastOfBinary {
-    type Binary = LeastOfBinary;
-    const HAS_LONG: bool = false;
-    const HAS_SHORTEST: bool = false;
-    const IS_LAZY: bool = false;
-    const STREAMS: usize = 3;
-    const PRIME_STRIDE: usize = 2;
-    const SKIPS: bool = true;
+    const SKIPS: bool = SKIPS;
     const BACK: usize = 3;
     const IN_LONG: usize = 4;
 }
@@ -114,21 +104,13 @@ impl Thoroughness for Less {
     const IN_LONG: usize = 8;
 }
 
-struct More;
-impl Thoroughness for More {
-    type Binary = MoreOfBinary;
+/// Two candidates, and a match that waits; `HAS_SHORTEST` where the data are binary.
+struct MoreBy<const HAS_SHORTEST: bool>;
+type More = MoreBy<false>;
+impl<const HAS_SHORTEST: bool> Thoroughness for MoreBy<HAS_SHORTEST> {
+    type Binary = MoreBy<true>;
     const HAS_LONG: bool = true;
-    const HAS_SHORTEST: bool = false;
-    const IS_LAZY: bool = true;
-    const BACK: usize = MAX_BACK;
-    const IN_LONG: usize = 16;
-}
-
-struct MoreOfBinary;
-impl Thoroughness for MoreOfBinary {
-    type Binary = MoreOfBinary;
-    const HAS_LONG: bool = true;
-    const HAS_SHORTEST: bool = true;
+    const HAS_SHORTEST: bool = HAS_SHORTEST;
     const IS_LAZY: bool = true;
     const BACK: usize = MAX_BACK;
     const IN_LONG: usize = 16;
