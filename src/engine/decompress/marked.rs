@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::format::mark::{self, Mark};
 use crate::inflate::Stop;
 use crate::io::input::Input;
+use crate::io::map;
 
 /// An item is closed as soon as it is this long, packed or not: enough work to hide the hand-over.
 const ITEM_LEN: usize = 512 << 10;
@@ -70,7 +71,8 @@ pub(super) fn inflate<'a>(
         None => Ok(next_item(input, kind)),
     };
     let consume = |item: Item<'a>| {
-        let Some(data) = item.data().filter(|_| given_back.is_empty()) else {
+        // What is read of a file that was cut short is zeros, which may well look like a group's stored blocks.
+        let Some(data) = item.data().filter(|_| given_back.is_empty() && !map::any_shrank()) else {
             lied.store(true, Ordering::Relaxed);
             given_back.push(item.packed);
             return Ok(());
