@@ -635,6 +635,18 @@ proptest! {
     }
 }
 
+/// A damaged stream, short enough for libdeflate, which takes its codes; zlib, and so gzip, does not.
+#[test]
+fn what_only_libdeflate_takes_is_a_violation() {
+    let wanted = Wanted { level: Level::new(3).unwrap(), block_len: Some(418), ..Wanted::default() };
+    let mut file = packed(&data::text(17_865), &Recipe::new(&wanted));
+    suffer(&mut file, &Mishap::Remove(17_923_187_285_036_594, 8));
+    suffer(&mut file, &Mishap::Repeat(7_696_119_284_342_023_271, 389));
+    compare_with_gzip(&file, Likeness::Prefix, "a short stream");
+    let mut reader = Dribble(&file, Numbers(0));
+    assert!(outcome(Input::from_slice(&file), 1) == outcome(Input::from_reader(&mut reader), 1));
+}
+
 #[test]
 fn a_system_without_room_for_threads_is_no_reason_to_crash() {
     let dir = Scratch::with_file("f", &data::random(3 << 20, 8));

@@ -19,7 +19,7 @@ use super::sink::Output;
 use super::speculative::{self, Patience};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::backend::zlib_ng;
-use crate::checksum::{Joined, Running};
+use crate::checksum::{Joined, Kind, Running};
 use crate::error::Error;
 use crate::inflate::bits::Bits;
 use crate::inflate::commands::{Commands, Executed, Progressed, Reached, Scout, Walk, Why};
@@ -69,7 +69,8 @@ pub(super) fn inflate(
 const SHORT_LEN: usize = 16 << 10;
 
 /// Decodes a stream that is short and at hand as a whole, by libdeflate; `None`, and nothing is done,
-/// if it is not, or is damaged.
+/// if it is not, or is damaged, or is not followed by its checksum: libdeflate takes some codes that zlib
+/// does not, so then the verdict is our decoder's.
 fn short(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
@@ -81,9 +82,17 @@ fn short(
     loop {
         match libdeflate::inflate(input.peek(), &mut output.buf[output.pos..]) {
             Inflated::Done { consumed, produced } => {
-                input.consume(consumed);
                 let end = output.pos + produced;
-                sum.update(&output.buf[output.pos..end]);
+                let data = &output.buf[output.pos..end];
+                let expected = match sum.kind() {
+                    Kind::Crc32 => sum.kind().of(data).to_le_bytes(),
+                    Kind::Adler32 => sum.kind().of(data).to_be_bytes(),
+                };
+                if !input.peek()[consumed..].starts_with(&expected) {
+                    return Ok(None);
+                }
+                sum.update(data);
+                input.consume(consumed);
                 output.pos = end;
                 return Ok(Some(Data { len: produced as u64, sum: sum.sum() }));
             }
