@@ -61,10 +61,16 @@ pub(super) const MIN_LEN: usize = 512 << 10;
 /// After so many pieces in a row that were of no use, the rest of a batch is decoded in order.
 const MAX_MISSES: u32 = 4;
 /// Batches of several threads: long ones, as everybody has to wait where one ends.
-const TOGETHER: Batches = Batches { first: 8 * (2 << 20), factor: 16, max: u64::MAX, stretch: 8 * (4 << 20) };
+const TOGETHER: Batches =
+    Batches { first: 8 * (1 << 20), factor: 16, max: u64::MAX, stretch: 8 * (8 << 20), is_trusted: false };
 /// Batches of one thread, which gains less: the data are looked at more often.
-const ALONE: Batches =
-    Batches { first: 2 * 8 * MIN_PIECE_LEN as u64, factor: 4, max: 8 * (4 << 20), stretch: 8 * (512 << 10) };
+const ALONE: Batches = Batches {
+    first: 2 * 8 * MIN_PIECE_LEN as u64,
+    factor: 4,
+    max: 8 * (4 << 20),
+    stretch: 8 * (512 << 10),
+    is_trusted: true,
+};
 
 /// What scouts keep between pieces.
 static SCOUTS: Mutex<Vec<Box<Scout>>> = Mutex::new(Vec::new());
@@ -92,6 +98,8 @@ struct Batches {
     /// After two in a row that were of no use (one may have met with somebody else's work) the stream is decoded in order
     /// for a stretch, and after each further one, each twice as long as the one before.
     stretch: u64,
+    /// Whether that holds from the start; else the very first one must be of use.
+    is_trusted: bool,
 }
 
 /// How a stream has dealt with scouts so far.
@@ -115,7 +123,7 @@ impl Default for Patience {
 impl Patience {
     fn new(batches: Batches) -> Patience {
         let (stretch_len, batch_len) = (batches.stretch, batches.first);
-        Patience { in_order: 0, stretch_len, has_failed: false, batch_len, batches }
+        Patience { in_order: 0, stretch_len, has_failed: !batches.is_trusted, batch_len, batches }
     }
 
     /// Takes note of a batch.
@@ -179,7 +187,8 @@ pub(super) fn go_on(
     while stream.is_at_block() && end - stream.pos >= 8 * MIN_PIECE_LEN as u64 {
         let lap = Lap::begin(stream);
         if patience.in_order > 0 {
-            stream.decode_to(bytes, stream.pos.saturating_add(patience.in_order))?;
+            let until = end.min(stream.pos.saturating_add(patience.in_order));
+            go_on_alone_to(stream, bytes, until)?;
             patience.in_order = patience.in_order.saturating_sub(lap.input(stream));
             continue;
         }
@@ -188,16 +197,19 @@ pub(super) fn go_on(
         if !lap.has_grown(stream) {
             patience.in_order = 8 * MIN_PIECE_LEN as u64;
         } else if stream.is_at_block() {
-            let (alone, together) = (lap.pace(stream), Lap::begin(stream));
             let blocks_len = 4 * (lap.input(stream) / 8) as usize;
-            let pieces = Pieces {
-                len: blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two(),
-                begin: stream.pos,
-            };
+            let len = blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two();
+            // What this thread would do without the others.
+            let (in_order, beside) = (lap.pace(stream), Lap::begin(stream));
+            go_beside(stream, bytes, end.min(stream.pos + 8 * MIN_PIECE_LEN as u64))?;
+            if !stream.is_at_block() || stream.pos == end {
+                continue;
+            }
+            let (alone, together) = (in_order.min(beside.pace(stream)), Lap::begin(stream));
             // A short rest is not worth another beginning.
             let has_more = end - stream.pos > patience.batch_len.saturating_mul(2);
             let until = if has_more { stream.pos + patience.batch_len } else { end };
-            let is_useful = speculate(stream, bytes, pieces, until)?;
+            let is_useful = speculate(stream, bytes, Pieces { len, begin: stream.pos }, until)?;
             patience.learn(is_useful && together.pace(stream) < alone);
         }
     }
@@ -207,12 +219,17 @@ pub(super) fn go_on(
 /// The same on this thread alone, which waits for what it looks up: meanwhile a scout goes ahead. Whether that is
 /// faster is measured again and again.
 pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Result<(), Error> {
+    stream.decode_to(bytes, stream.pos)?;
+    go_on_alone_to(stream, bytes, 8 * bytes.len() as u64)?;
+    stream.decode_to(bytes, u64::MAX)
+}
+
+/// The same from a block to about bit `end`.
+fn go_on_alone_to(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], end: u64) -> Result<(), Error> {
     // In bits.
     const PIECE_LEN: u64 = 8 * MIN_PIECE_LEN as u64;
-    let end = 8 * bytes.len() as u64;
     let mut patience = Patience::new(ALONE);
-    stream.decode_to(bytes, stream.pos)?;
-    while stream.is_at_block() && end - stream.pos >= 4 * PIECE_LEN {
+    while stream.is_at_block() && end.saturating_sub(stream.pos) >= 4 * PIECE_LEN {
         let lap = Lap::begin(stream);
         stream.decode_to(bytes, stream.pos.saturating_add(patience.in_order.max(PIECE_LEN)))?;
         if !lap.has_grown(stream) {
@@ -224,7 +241,7 @@ pub(super) fn go_on_alone(stream: &mut Stream<'_, '_, '_>, bytes: &[u8]) -> Resu
         // A little for what cannot be measured so finely.
         patience.learn(together.pace(stream) < 0.97 * alone);
     }
-    stream.decode_to(bytes, u64::MAX)
+    stream.decode_to(bytes, end)
 }
 
 /// Decodes to the first block from bit `until` on, or as far as `bytes` go. A scout goes on from a place a little ahead in
