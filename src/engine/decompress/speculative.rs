@@ -24,7 +24,7 @@
 //! there turns out when the decoder gets there.
 //!
 //! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
-//! name only. If not, the stream goes on in order for a stretch.
+//! name only. If not, the stream goes on without for a stretch: on one thread with a scout beside it, there in order.
 //!
 //! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
 //! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 7.5 MiB where blocks are as short as usual.
@@ -95,8 +95,8 @@ struct Batches {
     /// How many times as long as the one before each is, if that was of use.
     factor: u64,
     max: u64,
-    /// After two in a row that were of no use (one may have met with somebody else's work) the stream is decoded in order
-    /// for a stretch, and after each further one, each twice as long as the one before.
+    /// After two in a row that were of no use (one may have met with somebody else's work) the stream is decoded without
+    /// such help for a stretch, and after each further one, each twice as long as the one before.
     stretch: u64,
     /// Whether that holds from the start; else the very first one must be of use.
     is_trusted: bool,
@@ -104,7 +104,7 @@ struct Batches {
 
 /// How a stream has dealt with scouts so far.
 pub(super) struct Patience {
-    /// Bits to decode in order before they get another chance.
+    /// Bits to decode without their help before they get another chance.
     in_order: u64,
     /// And the next time.
     stretch_len: u64,
