@@ -281,37 +281,40 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[&[Token]], codes: &Codes, to
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
     let mut entries = Entries::new();
-    let Entries { litlen, other } = &mut entries;
-    for (entry, (codeword, len)) in litlen[..LENS].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
-    {
-        *entry = u32::from(*len) | u32::from(*codeword) << 8;
+    let Entries { litlen, litlen_count, other, other_len, other_count } = &mut entries;
+    let second_literals = SECOND_LITERALS..NOTHING;
+    for (entries, counts) in [
+        (&mut litlen[..LENS], &mut litlen_count[..LENS]),
+        (&mut other[second_literals.clone()], &mut other_count[second_literals]),
+    ] {
+        for (entry, codeword) in entries.iter_mut().zip(&litlen_codewords) {
+            *entry = u32::from(*codeword);
+        }
+        counts.copy_from_slice(&codes.litlen[..LENS]);
     }
     let mut start = 0;
     for (symbol, end) in (FIRST_LEN_SYMBOL..).zip(&LEN_ENDS) {
         let end = usize::from(*end);
         let (len, codeword) = (u32::from(codes.litlen[symbol]), u32::from(litlen_codewords[symbol]));
         for (extra, entry) in (0..).zip(&mut litlen[LENS + start..LENS + end]) {
-            *entry = (len + litlen_extra_bits(symbol)) | (codeword | extra << len) << 8;
+            *entry = codeword | extra << len;
         }
+        litlen_count[LENS + start..LENS + end].fill((len + litlen_extra_bits(symbol)) as u8);
         start = end;
     }
     let mut start = 0;
     for (symbol, end) in DIST_ENDS.iter().enumerate() {
         let end = usize::from(*end);
-        let (codeword, len) = (u64::from(dist_codewords[symbol]), u64::from(codes.dist[symbol]));
+        let (len, codeword) = (u32::from(codes.dist[symbol]), u32::from(dist_codewords[symbol]));
         let extra_bits = dist_extra_bits(symbol);
-        let entry = len | (len + u64::from(extra_bits)) << 8 | codeword << 16;
         // Near ones count dists, the others as many as differ in low extra bits.
         let shift = if start < NEAR { 0 } else { FAR_SHIFT };
-        for (i, other) in (start as u64..).zip(&mut other[start..end]) {
-            *other = entry | (i << shift & ((1 << extra_bits) - 1)) << (16 + len);
+        for (i, entry) in (start as u32..).zip(&mut other[start..end]) {
+            *entry = codeword | (i << shift & ((1 << extra_bits) - 1)) << len;
         }
+        other_len[start..end].fill(len as u8);
+        other_count[start..end].fill((len + extra_bits) as u8);
         start = end;
-    }
-    for (other, (codeword, len)) in
-        other[SECOND_LITERALS..NOTHING].iter_mut().zip(litlen_codewords.iter().zip(&codes.litlen))
-    {
-        *other = u64::from(*len) | u64::from(*len) << 8 | u64::from(*codeword) << 16;
     }
     for tokens in tokens {
         emit::write(bits, tokens, &entries, (total / 8) as usize);

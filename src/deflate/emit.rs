@@ -7,33 +7,50 @@
 use super::bits::BitWriter;
 use super::token::{LITLEN_INDEXES, OTHER_INDEXES, Token};
 
-/// What is written for each index.
+/// What is written for each index. Bits and their numbers are apart: nothing is shifted or masked to get at them.
 pub(super) struct Entries {
-    /// The number of bits; from bit 8, the codeword with the length's extra bits above it: 20 bits at most.
+    /// The codeword with the length's extra bits above it: 20 bits at most.
     pub(super) litlen: [u32; LITLEN_INDEXES],
-    /// The codeword's length; from bit 8, the number of all bits; from bit 16, the codeword, then the extra
-    /// bits that the index says: 28 bits at most with those that it does not.
-    pub(super) other: [u64; OTHER_INDEXES.next_power_of_two()],
+    /// The number of these bits.
+    pub(super) litlen_count: [u8; LITLEN_INDEXES],
+    /// The codeword, then the extra bits that the index says.
+    pub(super) other: [u32; OTHERS],
+    /// The codeword's length.
+    pub(super) other_len: [u8; OTHERS],
+    /// The number of all bits: 28 at most with those that the index does not say.
+    pub(super) other_count: [u8; OTHERS],
 }
+
+/// Indexes of what follows the litlen symbol, and some that mean nothing.
+const OTHERS: usize = OTHER_INDEXES.next_power_of_two();
 
 impl Entries {
     /// Nothing for every index.
     pub(super) fn new() -> Entries {
-        Entries { litlen: [0; LITLEN_INDEXES], other: [0; OTHER_INDEXES.next_power_of_two()] }
+        Entries {
+            litlen: [0; LITLEN_INDEXES],
+            litlen_count: [0; LITLEN_INDEXES],
+            other: [0; OTHERS],
+            other_len: [0; OTHERS],
+            other_count: [0; OTHERS],
+        }
     }
 
-    /// The bits of a token and their number, 62 at most whatever is in the tables.
+    /// The bits of a token and their number.
     #[inline(always)]
     fn bits(&self, token: Token) -> (u64, u32) {
-        let litlen = self.litlen[token.litlen_index()];
-        let other = self.other[token.other_index() % self.other.len()];
-        let behind = other >> 16 | token.low_extra() << (other & 63);
-        (u64::from(litlen >> 8) | behind << (litlen & 63), (litlen & 31) + (other as u32 >> 8 & 31))
+        let (litlen, other) = (token.litlen_index(), token.other_index() % OTHERS);
+        let behind = u64::from(self.other[other]) | token.low_extra() << (self.other_len[other] & 63);
+        let count = self.litlen_count[litlen];
+        let value = u64::from(self.litlen[litlen]) | behind << (count & 63);
+        (value, u32::from(count) + u32::from(self.other_count[other]))
     }
 }
 
 /// So many tokens are written between two looks at how much room there is.
 const GROUP: usize = 64;
+/// What fits into a word behind the 7 bits before it. A token never takes more: 48 bits.
+const MAX_COUNT: u32 = 56;
 /// They take less than so many bytes, with the 7 bits before them; eight are stored at a time, whatever is in
 /// them.
 const GROUP_ROOM: usize = GROUP * 8 + 8;
@@ -82,12 +99,11 @@ fn write_groups<const CHECKED: bool>(
             if CHECKED {
                 out[at..at + 8].copy_from_slice(&bytes);
             } else {
-                // SAFETY: `bit_count` is 69 at most, so `at` grows by 8 at most for each token of a group;
+                // SAFETY: `bit_count` is 63 at most, so `at` grows by 7 at most for each token of a group;
                 // that much, and 8 more, has been reserved.
                 unsafe { room.add(at).cast::<[u8; 8]>().write_unaligned(bytes) };
             }
             at += (bit_count / 8) as usize;
-            // At most 63 bits are there, so this is less than 64.
             bit_buf >>= bit_count & !7;
             bit_count %= 8;
         };
@@ -95,16 +111,16 @@ fn write_groups<const CHECKED: bool>(
         for pair in &mut pairs {
             let ((first, first_count), (second, second_count)) =
                 (entries.bits(pair[0]), entries.bits(pair[1]));
-            if first_count + second_count <= 56 {
+            if first_count + second_count <= MAX_COUNT {
                 put(first | second << first_count, first_count + second_count);
             } else {
-                put(first, first_count);
-                put(second, second_count);
+                put(first, first_count.min(MAX_COUNT));
+                put(second, second_count.min(MAX_COUNT));
             }
         }
         for token in pairs.remainder() {
             let (value, count) = entries.bits(*token);
-            put(value, count);
+            put(value, count.min(MAX_COUNT));
         }
         if CHECKED {
             out.truncate(at);
@@ -134,15 +150,16 @@ mod tests {
         let mut random = random();
         let mut entries = Entries::new();
         for longest in [9, 12, 20] {
-            for entry in &mut entries.litlen {
-                let count = 1 + random() as u32 % longest;
-                *entry = count | (random() as u32 & ((1 << count) - 1)) << 8;
+            for (bits, count) in entries.litlen.iter_mut().zip(&mut entries.litlen_count) {
+                *count = 1 + (random() % longest) as u8;
+                *bits = random() as u32 & ((1 << *count) - 1);
             }
             // Far dists have 7 extra bits more.
-            for (index, entry) in entries.other.iter_mut().enumerate() {
-                let count = random() as u64 % u64::from(longest);
+            for (index, bits) in entries.other.iter_mut().enumerate() {
+                let len = random() % longest;
                 let more = if (NEAR..SECOND_LITERALS).contains(&index) { 7 } else { 0 };
-                *entry = count | (count + more) << 8 | (random() as u64 & ((1 << count) - 1)) << 16;
+                *bits = random() as u32 & ((1 << len) - 1);
+                (entries.other_len[index], entries.other_count[index]) = (len as u8, (len + more) as u8);
             }
             for len in [0, 1, 2, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP + 7] {
                 let tokens: Vec<Token> = (0..len)
