@@ -92,7 +92,7 @@ const fn read_len(width: usize) -> usize {
 const MAX_SHORT_DIST: usize = 4096;
 
 /// 2^32 by the golden ratio: its product with what is hashed has the best bits on top.
-const HASH_FACTOR: u32 = 0x9e37_79b1;
+pub(super) const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// The same of 2^64.
 const LONG_HASH_FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
 

@@ -1,7 +1,5 @@
 //! Tokens: what a parse consists of, and the symbols that stand for them (RFC 1951 §3.2.5).
 
-use std::hint::select_unpredictable;
-
 /// The shortest match.
 pub(super) const MIN_MATCH: usize = 3;
 /// The longest match.
@@ -55,7 +53,7 @@ impl Token {
     }
 
     /// Two bytes: the lower one, then the upper one.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) const fn literals(bytes: u16) -> Token {
         let upper = (bytes as u32 & 0xff00) << (OTHER_SHIFT - 8);
         Token((bytes as u32 & 0xff | upper) + ((SECOND_LITERALS as u32) << OTHER_SHIFT))
@@ -69,16 +67,6 @@ impl Token {
         let near = dist_less_1 << OTHER_SHIFT;
         let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
         Token((if dist_less_1 < NEAR as u32 { near } else { far }) + (LENS - MIN_MATCH + len) as u32)
-    }
-
-    /// As `match_`, or something without meaning if `len` is less.
-    #[inline(always)]
-    pub(super) fn found(len: usize, dist_less_1: usize) -> Token {
-        let dist_less_1 = dist_less_1 as u32;
-        let near = dist_less_1 << OTHER_SHIFT;
-        let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
-        let other = select_unpredictable(dist_less_1 < NEAR as u32, near, far);
-        Token(other + (LENS - MIN_MATCH + len) as u32)
     }
 
     /// The extra bits that its other index does not say: the low ones of a far dist.
@@ -97,6 +85,52 @@ impl Token {
     #[inline(always)]
     pub(super) const fn other_index(self) -> usize {
         (self.0 >> OTHER_SHIFT) as usize
+    }
+}
+
+/// Tokens as they are made in the fewest steps, before [`settle`] gives them their indexes.
+///
+/// The upper half of two literals is 0, of one literal 1, of a match the complement of its length. The lower half is the
+/// literals, the first one lowest (above one that is alone there may be anything), or the complement of the dist less 1.
+pub(super) struct Draft;
+
+impl Draft {
+    /// The lower one of two bytes, or both.
+    #[inline(always)]
+    pub(super) fn literals(bytes: u16, is_alone: bool) -> Token {
+        Token(u32::from(bytes) | u32::from(is_alone) << 16)
+    }
+
+    /// `len` bytes (3 to 258) from `dist_less_1 + 1` back (at most 32768). Any other numbers give something without
+    /// meaning.
+    #[inline(always)]
+    pub(super) fn match_(len: usize, dist_less_1: usize) -> Token {
+        Token(!((len as u32) << 16 | dist_less_1 as u32))
+    }
+
+    /// The token.
+    #[inline(always)]
+    fn settled(Token(draft): Token) -> Token {
+        let others = if draft >> 16 == 0 {
+            (draft & 0xff00) << (OTHER_SHIFT - 8) | (SECOND_LITERALS as u32) << OTHER_SHIFT
+        } else {
+            (NOTHING as u32) << OTHER_SHIFT
+        };
+        let literals = draft & 0xff | others;
+        let (len, dist_less_1) = (!draft >> 16, !draft & 0xffff);
+        let near = dist_less_1 << OTHER_SHIFT;
+        let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
+        let dist = if dist_less_1 < NEAR as u32 { near } else { far };
+        let match_ = dist.wrapping_add(len + (LENS - MIN_MATCH) as u32);
+        Token(if draft >> 16 < 2 { literals } else { match_ })
+    }
+}
+
+/// Turns drafts into tokens.
+#[inline(always)]
+pub(super) fn settle(drafts: &mut [Token]) {
+    for draft in drafts {
+        *draft = Draft::settled(*draft);
     }
 }
 
@@ -207,6 +241,23 @@ pub(super) static DIST_ENDS: [u16; DIST_SYMBOLS] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drafts_become_what_they_stand_for() {
+        for byte in 0..=u8::MAX {
+            let others = u16::from_le_bytes([byte, byte.wrapping_mul(31)]);
+            let mut tokens = [Draft::literals(others, true), Draft::literals(others, false)];
+            settle(&mut tokens);
+            assert_eq!(tokens, [Token::literal(byte), Token::literals(others)]);
+        }
+        for len in MIN_MATCH..=MAX_MATCH {
+            for dist in (1..300).chain((300..=WINDOW_LEN).step_by(97)).chain([WINDOW_LEN]) {
+                let mut tokens = [Draft::match_(len, dist - 1)];
+                settle(&mut tokens);
+                assert_eq!(tokens, [Token::match_(len, dist)], "{len} {dist}");
+            }
+        }
+    }
 
     #[test]
     fn lengths_and_dists_fall_into_the_ranges_of_the_rfc() {

@@ -1,0 +1,90 @@
+//! What the fast levels differ in.
+
+use super::super::token::MIN_MATCH;
+
+/// How thorough a level is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Effort {
+    /// One candidate.
+    Least,
+    /// Two candidates.
+    Less,
+    /// Two candidates, and more of what matches skip is inserted.
+    More,
+}
+
+/// [`Effort`] as the step wants it.
+pub(super) trait Thoroughness {
+    /// What is done instead where the data look [`are_binary`].
+    type Binary: Thoroughness;
+    /// Whether there is a second table, by hash of seven bytes.
+    const HAS_LONG: bool;
+    /// Whether there is a third table, by hash of three bytes.
+    const HAS_SHORTEST: bool;
+    /// Whether a match at the second position waits for what is at the third, and dists are weighed.
+    const IS_LAZY: bool;
+    /// Whether that is something else.
+    const HAS_BINARY: bool = Self::Binary::HAS_SHORTEST | Self::Binary::SKIPS;
+    /// Whether a step that finds nothing, as the one before it, takes four literals.
+    const SKIPS: bool = false;
+    /// Tokens are counted, and blocks cut, in runs of about so many.
+    const RUN_LEN: usize = 8192;
+    /// Whether more is compared at once where matches are long.
+    const ADAPTS: bool = false;
+    /// How many streams take turns, at most [`MAX_STREAMS`]: two fill the processor's queues if a step is long.
+    const STREAMS: usize = 2;
+    /// Of the window before a segment, every position in so many is inserted.
+    const PRIME_STRIDE: usize = 1;
+    /// The shortest match that is taken.
+    const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
+    /// How many positions before each step are inserted, at most [`MAX_BACK`].
+    const BACK: usize;
+    /// How many of the positions in a long match are inserted: all over it into the table of long matches,
+    /// if there is one, else three apart from its begin on.
+    const IN_LONG: usize;
+}
+
+/// One candidate; `SKIPS` where the data are binary.
+pub(super) struct LeastBy<const SKIPS: bool>;
+pub(super) type Least = LeastBy<false>;
+impl<const SKIPS: bool> Thoroughness for LeastBy<SKIPS> {
+    type Binary = LeastBy<true>;
+    const HAS_LONG: bool = false;
+    const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
+    const ADAPTS: bool = true;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
+    const SKIPS: bool = SKIPS;
+    const BACK: usize = 3;
+    const IN_LONG: usize = 4;
+}
+
+pub(super) struct Less;
+impl Thoroughness for Less {
+    type Binary = Less;
+    const HAS_LONG: bool = true;
+    const HAS_SHORTEST: bool = false;
+    const IS_LAZY: bool = false;
+    const BACK: usize = 3;
+    const IN_LONG: usize = 8;
+}
+
+/// Two candidates, and a match that waits; `HAS_SHORTEST` where the data are binary.
+pub(super) struct MoreBy<const HAS_SHORTEST: bool>;
+pub(super) type More = MoreBy<false>;
+impl<const HAS_SHORTEST: bool> Thoroughness for MoreBy<HAS_SHORTEST> {
+    type Binary = MoreBy<true>;
+    const HAS_LONG: bool = true;
+    const HAS_SHORTEST: bool = HAS_SHORTEST;
+    const IS_LAZY: bool = true;
+    const RUN_LEN: usize = 4096;
+    const BACK: usize = MAX_BACK;
+    const IN_LONG: usize = 16;
+}
+
+/// The most positions before a step that are inserted.
+pub(super) const MAX_BACK: usize = 6;
+
+/// The most streams that take turns.
+pub(super) const MAX_STREAMS: usize = 3;

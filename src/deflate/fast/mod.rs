@@ -1,0 +1,574 @@
+#![expect(unsafe_code, reason = "it vouches for the room that steps need")]
+//! HOT PATH. The parser of the fast levels: two or three segments of a chunk at a time, without branches.
+//!
+//! What makes a parser slow is waiting: position → hash → table → candidate → comparison → next position,
+//! and where that decides a branch, guessing wrong. So a step here takes the same way whatever it finds,
+//! and steps of streams alternate, each of which has a segment and tables of its own. Tables of a
+//! stream are primed with the window before its segment, so that cutting costs next to nothing.
+//!
+//! A step looks at `p` and at `p + 1`:
+//! ```text
+//! insert the positions just before p, which a match may have skipped
+//! a, b = the longest of the candidates at p, p + 1   (compared for 32 bytes, or 64)
+//! a is 4 bytes or more, and b no longer:  match at p      → 1 token
+//! b is 4 bytes or more:                   literal, match  → 2 tokens
+//! neither:                                two literals    → 1 token
+//! ```
+//! In binary data, where literals are many, level 1 takes four of them if the step before found nothing, too.
+//! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
+//! of the position behind it in the next step (lazy matching).
+//!
+//! Candidates are the last place with the same four bytes and, if the level says so, the last one with
+//! the same seven. Only what is equal in all bytes that are compared branches off, to see how much more is, 64 bytes
+//! at a time, and to insert a few of the positions that the match skips. What is so long so often that branches
+//! would be guessed wrong all the time makes level 1 compare 64 bytes.
+//!
+//! `steps` has the step, `turns` that of level 1 in assembly, `tables` what is remembered, `effort` what the levels
+//! differ in. A step makes drafts of tokens (`token::Draft`); runs of them become tokens when they are counted.
+//!
+//! Contract of a step: [`MARGIN`] bytes from `p` on are in the segment, [`MAX_BACK`] before it in the
+//! buffer. What is nearer to the segment's end is left to `finish`, position by position. Entries are the
+//! low 16 bits of positions; what they point to is always compared with the data. Whatever is found
+//! depends on the chunk alone, since tables are cleared when it begins.
+
+mod effort;
+mod steps;
+mod tables;
+#[cfg(target_arch = "x86_64")]
+mod turns;
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use super::bits::BitWriter;
+use super::histogram::Histogram;
+use super::split::Block;
+use super::token::{Draft, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
+use super::{Chunk, block, split, token};
+pub(super) use effort::Effort;
+use effort::{Least, Less, MAX_BACK, MAX_STREAMS, More, Thoroughness};
+#[cfg(target_arch = "x86_64")]
+use steps::AVX2;
+use steps::{FEW_COMPARED, MANY_COMPARED, MARGIN, PORTABLE, settle};
+use tables::{BITS, SMALL_BITS, SMALL_LEN, Tables, clear, dist_less_1, insert, prime, u64_at};
+
+/// Whether so many different bytes occur in `data` that matches of three bytes are worth while, and literals
+/// are many: in text, three literals are hardly longer.
+fn are_binary(data: &[u8]) -> bool {
+    let mut occurs = [false; 256];
+    // Odd, so that no structure is met at the same place again and again.
+    let stride = 61 * (1 + 2 * (data.len() >> 20));
+    for byte in data.iter().step_by(stride) {
+        occurs[usize::from(*byte)] = true;
+    }
+    occurs.iter().filter(|occurs| **occurs).count() > 160
+}
+
+/// Segments are no longer than this: the third part of the longest usual chunk fits.
+const SEGMENT_LEN: usize = 700 << 10;
+/// How many steps are taken before it is looked after what was found.
+const MAX_STEPS: usize = 1024;
+/// What is shorter is not cut in two.
+const LEAST_CUT_LEN: usize = 32 << 10;
+
+/// Tokens are long if on average they stand for more bytes than this.
+const LONG_LEN: usize = 12;
+/// At the begin of a segment, and after noise, it is looked after this many tokens whether there is noise.
+const PROBE_LEN: usize = 1024;
+/// Noise is skipped in pieces of this length, doubled by each run of noise up to the shift; of what is
+/// skipped, one position in so many is inserted, so that repeated noise is noticed.
+const LEAST_SKIP_LEN: usize = 4 << 10;
+const MAX_SKIP_SHIFT: u32 = 6;
+const SKIP_STRIDE: usize = 16;
+/// How many pairs of equal bytes the samples of one piece may have: of 256 even bytes 128 are expected, with
+/// a standard deviation of 11.
+const MAX_EQUAL_PAIRS: u32 = 180;
+
+/// A segment, and what it became.
+#[derive(Default)]
+struct Segment {
+    range: Range<usize>,
+    pos: usize,
+    /// Room for as many tokens as the segment has bytes, and a few. Those that are not counted yet are drafts.
+    tokens: Vec<Token>,
+    count: usize,
+    blocks: Vec<Block>,
+    /// How many tokens are in blocks.
+    counted: usize,
+    /// How many runs before this looked like noise.
+    noisy_runs: u32,
+    /// Whether the tokens of the last run are long.
+    is_long: bool,
+}
+
+impl Segment {
+    fn begin(&mut self, range: Range<usize>) {
+        (self.pos, self.count, self.counted) = (range.start, 0, 0);
+        (self.noisy_runs, self.is_long) = (0, false);
+        if self.tokens.len() < range.len() + 2 {
+            // Memory is only there where it was written to: one long buffer takes less than longer and longer
+            // ones.
+            let len = if range.len() < LEAST_CUT_LEN { range.len() } else { SEGMENT_LEN };
+            self.tokens = token::nothing(len + 2);
+        }
+        self.blocks.clear();
+        self.range = range;
+    }
+
+    /// How many bytes are not parsed yet.
+    fn left(&self) -> usize {
+        self.range.end - self.pos
+    }
+
+    fn push(&mut self, draft: Token) {
+        self.tokens[self.count] = draft;
+        self.count += 1;
+    }
+
+    /// Whether there is enough that was not counted.
+    fn has_run<T: Thoroughness>(&self) -> bool {
+        let is_probe = self.noisy_runs > 0 || self.blocks.is_empty();
+        self.count - self.counted >= if is_probe { PROBE_LEN } else { T::RUN_LEN }
+    }
+
+    /// Counts what was parsed since the last time: another block, or more of the last one if one code for
+    /// both costs less than two.
+    fn count(&mut self) {
+        let run = &mut self.tokens[self.counted..self.count];
+        settle(run);
+        let histogram = Histogram::of(run);
+        self.is_long = histogram.data_len > LONG_LEN * run.len();
+        let cost = split::cost(&histogram);
+        if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
+            self.count = self.counted;
+            self.noisy_runs += 1;
+            self.add_noise(histogram.data_len);
+            return;
+        }
+        self.noisy_runs = 0;
+        self.counted = self.count;
+        let block = Block { len: run.len(), histogram, cost };
+        if let Some(last) = self.blocks.last_mut()
+            && let Some(joined) = split::join(last, &block)
+        {
+            *last = joined;
+            return;
+        }
+        self.blocks.push(block);
+    }
+
+    /// Appends `len` bytes that are to be stored.
+    fn add_noise(&mut self, len: usize) {
+        match self.blocks.last_mut() {
+            Some(last) if last.len == 0 => last.histogram.data_len += len,
+            _ => {
+                let histogram = Histogram { data_len: len, ..Histogram::default() };
+                self.blocks.push(Block { len: 0, histogram, cost: 0 });
+            }
+        }
+    }
+
+    /// Leaves noise unparsed that follows noise: the more the longer there was nothing else. Looks at
+    /// samples, and stops where they repeat what is in the tables, or are less even than noise is.
+    fn skip_noise<T: Thoroughness, const BITS: u32>(&mut self, tables: &mut Tables, buf: &[u8]) {
+        let len = LEAST_SKIP_LEN << self.noisy_runs.min(MAX_SKIP_SHIFT);
+        let mut end = self.pos;
+        'pieces: while end - self.pos < len && self.range.end - end >= LEAST_SKIP_LEN + 8 {
+            let (mut counts, mut equal_pairs) = ([0u8; 256], 0);
+            for pos in (end..end + LEAST_SKIP_LEN).step_by(SKIP_STRIDE) {
+                let bytes = u64_at(buf, pos);
+                let [entry, ..] = insert::<T, BITS>(tables, bytes, pos);
+                if u64_at(buf, pos - 1 - dist_less_1(pos, entry).min(pos - 1)) == bytes {
+                    self.noisy_runs = 0;
+                    break 'pieces;
+                }
+                let count = &mut counts[usize::from(bytes as u8)];
+                equal_pairs += u32::from(*count);
+                *count = count.saturating_add(1);
+            }
+            if equal_pairs > MAX_EQUAL_PAIRS {
+                self.noisy_runs = 0;
+                break;
+            }
+            end += LEAST_SKIP_LEN;
+        }
+        if end > self.pos {
+            self.add_noise(end - self.pos);
+            self.pos = end;
+        }
+    }
+}
+
+/// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
+/// are almost as many as its entropy. Small samples of even bytes seem to have 184 bits less.
+fn is_noise(histogram: &Histogram, cost: u64) -> bool {
+    let len = histogram.data_len as u64;
+    let header_bits = split::HEADER_BITS + 256 * split::SYMBOL_BITS;
+    cost >> split::FRACTION_BITS >= 8 * len + header_bits - 184 - len / 16
+}
+
+/// What the fast levels keep from chunk to chunk: memory.
+pub(super) struct Fast {
+    tables: Box<[Tables; MAX_STREAMS]>,
+    segments: [Segment; MAX_STREAMS],
+    /// Whether AVX-512 may be used where there is AVX2.
+    has_avx512: bool,
+}
+
+impl Default for Fast {
+    fn default() -> Fast {
+        let tables = vec![[[0; 1 << BITS]; 3]; MAX_STREAMS].into_boxed_slice();
+        Fast {
+            tables: tables.try_into().expect("as many as streams"),
+            segments: Default::default(),
+            has_avx512: has_avx512(),
+        }
+    }
+}
+
+impl Fast {
+    /// Appends `chunk` to `out`.
+    pub(super) fn encode(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return self.encode_as::<AVX2>(effort, chunk, out);
+        }
+        self.encode_as::<PORTABLE>(effort, chunk, out);
+    }
+
+    fn encode_as<const KERNEL: u8>(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        match effort {
+            Effort::Least => self.encode_by::<Least, KERNEL>(chunk, out),
+            Effort::Less => self.encode_by::<Less, KERNEL>(chunk, out),
+            Effort::More => self.encode_by::<More, KERNEL>(chunk, out),
+        }
+    }
+
+    fn encode_by<T: Thoroughness, const KERNEL: u8>(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        if chunk.data.end <= SMALL_LEN {
+            self.encode_with::<T, SMALL_BITS, KERNEL>(chunk, out);
+        } else {
+            self.encode_with::<T, BITS, KERNEL>(chunk, out);
+        }
+    }
+
+    fn encode_with<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
+        &mut self,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let buf = chunk.buf;
+        let mut bits = BitWriter::new(out);
+        // For each stream, up to where it knows all; cleared are the tables of those that began.
+        let mut known = [None; MAX_STREAMS];
+        for (piece, is_last) in chunk.pieces() {
+            let mut start = piece.start;
+            loop {
+                let left = piece.end - start;
+                let begin = start;
+                let count = if left < LEAST_CUT_LEN { 1 } else { T::STREAMS };
+                let len = left.div_ceil(count).min(SEGMENT_LEN);
+                let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
+                for ((tables, segment), known) in streams.take(count) {
+                    let end = (start + len).min(piece.end);
+                    segment.begin(start..end);
+                    if known.is_none() {
+                        clear::<T::Binary>(tables, BITS);
+                    }
+                    let from = known.unwrap_or(0).max(start.saturating_sub(WINDOW_LEN));
+                    prime::<T::Binary, BITS>(tables, buf, from, start);
+                    *known = Some(end);
+                    start = end;
+                }
+                if T::HAS_BINARY && are_binary(&buf[begin..start]) {
+                    self.parse::<T::Binary, BITS, KERNEL>(buf, count);
+                } else {
+                    self.parse::<T, BITS, KERNEL>(buf, count);
+                }
+                let is_final = is_last && start == piece.end;
+                let segments = self.segments[..count].iter();
+                let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
+                block::write_joined(&mut bits, segments, &buf[begin..start], is_final);
+                if start == piece.end {
+                    break;
+                }
+            }
+            if is_last {
+                bits.align();
+            } else {
+                block::write_flush(&mut bits);
+            }
+        }
+    }
+
+    /// Parses the first `count` segments.
+    fn parse<T: Thoroughness, const BITS: u32, const KERNEL: u8>(&mut self, buf: &[u8], count: usize) {
+        for segment in &mut self.segments[..count] {
+            while segment.pos < MAX_BACK.min(segment.range.end) {
+                segment.push(Draft::literals(buf[segment.pos].into(), true));
+                segment.pos += 1;
+            }
+        }
+        let streams: [usize; MAX_STREAMS] = std::array::from_fn(|i| i);
+        if count == MAX_STREAMS {
+            self.run::<T, MAX_STREAMS, BITS, KERNEL>(buf, streams);
+        }
+        if count >= 2 {
+            // Whoever is at its end first leaves.
+            let mut streams = streams;
+            streams[..count].sort_by_key(|i| Reverse(self.segments[*i].left()));
+            self.run::<T, 2, BITS, KERNEL>(buf, [streams[0], streams[1]]);
+        }
+        for i in 0..count {
+            self.run::<T, 1, BITS, KERNEL>(buf, [i]);
+            finish::<T, BITS>(buf, &mut self.tables[i], &mut self.segments[i]);
+        }
+    }
+
+    /// Takes steps as long as all segments of these streams have a margin.
+    fn run<T: Thoroughness, const N: usize, const BITS: u32, const KERNEL: u8>(
+        &mut self,
+        buf: &[u8],
+        streams: [usize; N],
+    ) {
+        loop {
+            let those = streams.map(|i| &self.segments[i]);
+            let room = those.iter().map(|segment| segment.left()).min().unwrap_or(0);
+            if room < MARGIN {
+                return;
+            }
+            let steps = ((room - MARGIN) / (1 + MAX_MATCH) + 1).min(MAX_STEPS);
+            let is_early = BITS == SMALL_BITS || those.iter().any(|segment| segment.pos < WINDOW_LEN);
+            let is_long = 2 * those.iter().filter(|segment| segment.is_long).count() > N;
+            // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin. That the
+            // processor can run the kernel is known to whoever chose it.
+            unsafe {
+                if is_early {
+                    self.take_steps::<T, N, BITS, true, FEW_COMPARED, KERNEL>(buf, streams, steps);
+                } else if T::ADAPTS && is_long {
+                    self.take_steps::<T, N, BITS, false, MANY_COMPARED, KERNEL>(buf, streams, steps);
+                } else {
+                    self.take_steps::<T, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
+                }
+            }
+            for i in streams {
+                let segment = &mut self.segments[i];
+                if segment.has_run::<T>() {
+                    segment.count();
+                    if segment.noisy_runs > 0 {
+                        segment.skip_noise::<T, BITS>(&mut self.tables[i], buf);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Parses the rest of a segment, position by position.
+fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, segment: &mut Segment) {
+    let end = segment.range.end;
+    while segment.pos < end {
+        let pos = segment.pos;
+        let mut best = (0, 0);
+        if pos > 0 && pos + 8 <= buf.len() {
+            for entry in insert::<T, BITS>(tables, u64_at(buf, pos), pos) {
+                let dist_less_1 = dist_less_1(pos, entry).min(pos - 1);
+                let len = match_len(buf, pos - 1 - dist_less_1, pos, (end - pos).min(MAX_MATCH));
+                if len > best.0 {
+                    best = (len, dist_less_1);
+                }
+            }
+        }
+        if best.0 > MIN_MATCH {
+            segment.push(Draft::match_(best.0, best.1));
+            segment.pos += best.0;
+        } else {
+            segment.push(Draft::literals(buf[pos].into(), true));
+            segment.pos += 1;
+        }
+    }
+    if segment.count > segment.counted {
+        segment.count();
+    }
+}
+
+/// How many bytes from `a` and from `b` on are equal, `max_len` at most.
+fn match_len(buf: &[u8], a: usize, b: usize, max_len: usize) -> usize {
+    buf[a..].iter().zip(&buf[b..b + max_len]).take_while(|(a, b)| a == b).count()
+}
+
+/// Whether the processor can run the kernel of that name.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+}
+
+/// Whether it has what [`turns`] uses beyond that.
+fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bw");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::steps::CHECKED;
+    use super::*;
+    use crate::backend::libdeflate::{Inflated, inflate};
+
+    const EFFORTS: [Effort; 3] = [Effort::Least, Effort::Less, Effort::More];
+
+    /// Encodes `data[start..]` with what is before it as window, by a parser with memory of other data; in
+    /// the same way by one that checks all bounds.
+    fn encode(effort: Effort, data: &[u8], start: usize) -> Vec<u8> {
+        thread_local! {
+            static PARSERS: RefCell<[Fast; 4]> = RefCell::default();
+        }
+        let chunk = Chunk { buf: data, data: start..data.len(), cuts: &[], is_last: true };
+        let [mut out, mut checked, mut portable, mut narrow] = [const { Vec::new() }; 4];
+        PARSERS.with_borrow_mut(|[parser, other, third, fourth]| {
+            fourth.has_avx512 = false;
+            fourth.encode(effort, &chunk, &mut narrow);
+            parser.encode(effort, &chunk, &mut out);
+            other.encode_as::<CHECKED>(effort, &chunk, &mut checked);
+            third.encode_as::<PORTABLE>(effort, &chunk, &mut portable);
+            other.encode(Effort::More, &Chunk { data: 0..data.len(), ..chunk }, &mut Vec::new());
+        });
+        assert!(out == narrow, "{effort:?}: {} bytes from {start} on", data.len());
+        assert!(out == portable, "{effort:?}: {} bytes from {start} on", data.len());
+        assert!(out == checked, "{effort:?}: {} bytes from {start} on", data.len());
+        out
+    }
+
+    fn check(data: &[u8]) -> [usize; 3] {
+        EFFORTS.map(|effort| {
+            let packed = encode(effort, data, 0);
+            let mut out = vec![0; data.len()];
+            let done = Inflated::Done { consumed: packed.len(), produced: data.len() };
+            assert_eq!(inflate(&packed, &mut out), done, "{effort:?}: {} bytes", data.len());
+            assert!(out == data, "{effort:?}: {} bytes", data.len());
+            packed.len()
+        })
+    }
+
+    const fn random(state: u64) -> u64 {
+        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+    }
+
+    static NOISE: [u8; 300_000] = {
+        let (mut bytes, mut state, mut i) = ([0; 300_000], 1, 0);
+        while i < bytes.len() {
+            state = random(state);
+            bytes[i] = (state >> 40) as u8;
+            i += 1;
+        }
+        bytes
+    };
+
+    /// Words, numbers, repeats from near and far, runs.
+    fn mixed(len: usize) -> Vec<u8> {
+        let mut state = len as u64;
+        let mut data = Vec::new();
+        while data.len() < len {
+            state = random(state);
+            let number = (state >> 33) as usize;
+            match number % 5 {
+                0 => data.push(number as u8),
+                1 => data.extend(std::iter::repeat_n(number as u8, number >> 8 & 0x1ff)),
+                2 => data.extend_from_slice(format!("{} words ", number % 1000).as_bytes()),
+                _ => {
+                    let from = data.len().saturating_sub(1 + (number >> 3) % 33_000);
+                    data.extend_from_within(from..(from + (number >> 20 & 0x3f)).min(data.len()));
+                }
+            }
+        }
+        data.truncate(len);
+        data
+    }
+
+    #[test]
+    fn every_short_input_comes_back() {
+        for len in 0..=700 {
+            check(&NOISE[..len]);
+            check(&mixed(len));
+            check(&vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn every_period_comes_back_much_shorter() {
+        for period in 1..=40 {
+            for len in [5_000, 70_000 + period] {
+                let data: Vec<u8> = NOISE.iter().take(period).cycle().take(len).copied().collect();
+                for packed in check(&data) {
+                    assert!(packed < 130 + len / 100, "{period} {len}: {packed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_around_the_ends_of_segments_come_back() {
+        for around in
+            [SMALL_LEN, WINDOW_LEN, LEAST_CUT_LEN, 2 * LEAST_CUT_LEN, 2 * SEGMENT_LEN, 3 * SEGMENT_LEN]
+        {
+            for len in [around - 300, around - 2, around - 1, around, around + 1, around + 2, around + 300] {
+                check(&mixed(len));
+            }
+        }
+        check(&mixed(5 * SEGMENT_LEN / 2));
+    }
+
+    #[test]
+    fn noise_does_not_grow_by_more_than_its_frames() {
+        for packed in check(&NOISE) {
+            assert!(packed < NOISE.len() + 60, "{packed}");
+        }
+        let wanted =
+            [&NOISE[..100_000], &vec![0; 100_000], &NOISE[50_000..100_000], &mixed(100_000)].concat();
+        for packed in check(&wanted) {
+            assert!(packed < 200_000, "{packed}");
+        }
+    }
+
+    /// Long matches with changes between them, short ones, and hardly any: what the parser adapts to.
+    #[test]
+    fn data_of_each_kind_and_their_changes_come_back() {
+        let (mut state, mut lines, mut bytes) = (1, Vec::new(), Vec::new());
+        while lines.len() < 300_000 {
+            state = random(state);
+            let number = state >> 40;
+            lines.extend_from_slice(
+                format!("{number:08} the same words on every line, for {} times and more, ", number % 7)
+                    .as_bytes(),
+            );
+        }
+        while bytes.len() < 300_000 {
+            state = random(state);
+            // Even and odd ones differ in what they often are.
+            bytes.extend((0..8).map(|i| (state >> (8 * i)) as u8 >> (i % 3)));
+        }
+        let lines_packed = check(&lines);
+        assert!(lines_packed.iter().all(|packed| *packed < lines.len() / 5), "{lines_packed:?}");
+        check(&bytes);
+        let (lines, bytes, mixed) = (&lines[..150_000], &bytes[..150_000], mixed(150_000));
+        check(&[lines, bytes, &mixed].concat());
+        check(&[bytes, &mixed, lines, &mixed].concat());
+    }
+
+    #[test]
+    fn what_is_far_back_in_the_window_is_found() {
+        let data = [&NOISE[..WINDOW_LEN], &NOISE[..WINDOW_LEN]].concat();
+        for packed in check(&data) {
+            assert!(packed < WINDOW_LEN + 1000, "{packed}");
+        }
+        // And in the window before a chunk.
+        for effort in EFFORTS {
+            let packed = encode(effort, &data, WINDOW_LEN);
+            assert!(packed.len() < 1000, "{effort:?}: {}", packed.len());
+        }
+    }
+}
