@@ -320,7 +320,9 @@ fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece
                 out.extend_from_slice(&[0; mark::LEN]);
             }
             let engine = if is_whole { recipe.whole } else { recipe.engine };
-            let chunk = deflate::Chunk { buf: &buf, data: window_len..end, cuts: &cuts, is_last };
+            // How long a buffer is must not matter, either.
+            let seen = &buf[..end + deflate::PADDING_LEN];
+            let chunk = deflate::Chunk { buf: seen, data: window_len..end, cuts: &cuts, is_last };
             encode_blocks(engine, chunk, &mut out);
             let sum = checksum_kind(recipe.container).of(data);
             if subfield.is_some() {
@@ -451,4 +453,50 @@ fn mark_of(pieces: &[Piece], at: usize) -> Option<Mark> {
     let packed_len = u32::try_from(len - at - mark::LEN).ok()?;
     let data_len = u32::try_from(data_len).ok().filter(|len| *len < mark::DATA_LEN_END)?;
     Some(Mark { packed_len, data_len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::level::Level;
+    use crate::plan::recipe::Wanted;
+
+    /// Letters in which matches of three bytes are many, and found by chance or not where tables are small.
+    fn letters(len: usize) -> Vec<u8> {
+        let mut state = 1u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            b'a' + (state >> 59) as u8 % 20
+        };
+        let mut bytes: Vec<u8> = (0..len).map(|_| letter()).collect();
+        // Some that no letter is, so that matches of three bytes pay.
+        bytes.iter_mut().step_by(9).zip(0..).for_each(|(byte, other)| *byte = other);
+        bytes
+    }
+
+    #[test]
+    fn what_buffers_were_before_makes_no_difference() {
+        let data = letters(1500);
+        for level in (0..=12).filter_map(Level::new) {
+            let recipe = Recipe::new(&Wanted { level, ..Wanted::default() });
+            let packed = |spare: usize| {
+                let buf = [&data[..], &vec![b'y'; deflate::PADDING_LEN + spare]].concat();
+                let chunk = Chunk {
+                    place: Place::Loaded(buf),
+                    window_len: 0,
+                    data_len: data.len(),
+                    cuts: Vec::new(),
+                    is_first: true,
+                    starts_group: true,
+                    ends_group: true,
+                    is_last: true,
+                };
+                encode(&recipe, &NewHeader::default(), chunk).unwrap().bytes
+            };
+            let first = packed(0);
+            for spare in [1, 1000, 50_000, 1 << 20] {
+                assert!(first == packed(spare), "level {}, {spare}", level.number());
+            }
+        }
+    }
 }
