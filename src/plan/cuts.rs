@@ -13,8 +13,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cuts {
     /// Short at first, so that a file of a few hundred KiB already occupies several threads;
-    /// longer later, because every restart of an engine without a window costs about 1 KiB.
-    Growing,
+    /// longer later, because every restart of an engine without a window costs about 1 KiB. Never shorter than this, a
+    /// power of two, in bytes: what starting anew takes, and fast engines soon have done.
+    Growing(usize),
     /// All of this length, in bytes.
     Fixed(usize),
     /// Where [`Scanner`] says so.
@@ -46,8 +47,10 @@ impl Cuts {
         match self {
             Cuts::Fixed(len) => len,
             Cuts::Content => MAX_CONTENT_LEN,
-            Cuts::Growing => {
-                GROWTH.iter().find(|(from, _)| pos >= *from).expect("the last row begins at 0").1
+            Cuts::Growing(least) => {
+                let (_, len) =
+                    GROWTH.iter().find(|(from, _)| pos >= *from).expect("the last row begins at 0");
+                least.max(*len)
             }
         }
     }
@@ -109,14 +112,16 @@ mod tests {
 
     #[test]
     fn chunks_grow_and_never_step_over_a_row() {
-        let (mut pos, mut before) = (0, 0);
-        while pos < 64 * MIB {
-            let len = Cuts::Growing.max_len(pos);
-            assert!(len >= before && len.is_power_of_two(), "at {pos}");
-            assert_eq!(pos % len as u64, 0, "chunks are aligned to their length");
-            (pos, before) = (pos + len as u64, len);
+        for least in [128 << 10, 512 << 10] {
+            let (mut pos, mut before) = (0, least);
+            while pos < 64 * MIB {
+                let len = Cuts::Growing(least).max_len(pos);
+                assert!(len >= before && len.is_power_of_two(), "at {pos}");
+                assert_eq!(pos % len as u64, 0, "chunks are aligned to their length");
+                (pos, before) = (pos + len as u64, len);
+            }
+            assert_eq!(Cuts::Growing(least).max_len(u64::MAX), 1 << 20);
         }
-        assert_eq!(Cuts::Growing.max_len(u64::MAX), 1 << 20);
     }
 
     /// Bytes that look random.

@@ -100,6 +100,9 @@ impl Groups {
 /// The farthest that a match reaches back (RFC 1951 §2).
 const WINDOW_LEN: usize = 32 << 10;
 
+/// The length of the first chunks, as a rule and at the fast levels.
+const LEAST_CHUNK_LEN: usize = 128 << 10;
+const FAST_CHUNK_LEN: usize = 512 << 10;
 /// The usual chunk length at level 11, where every chunk costs a window that is encoded twice.
 const ZOPFLI_CHUNK_LEN: usize = 1 << 20;
 
@@ -191,8 +194,13 @@ fn cuts(wanted: &Wanted) -> Cuts {
         (Format::Bgzf, Some(len)) => Cuts::Fixed((len / bgzf::MAX_DATA_LEN).max(1) * bgzf::MAX_DATA_LEN),
         (_, Some(len)) => Cuts::Fixed(len),
         (_, None) if wanted.level == Level::ZOPFLI => Cuts::Fixed(ZOPFLI_CHUNK_LEN),
-        (_, None) => Cuts::Growing,
+        (_, None) => Cuts::Growing(if is_fast(wanted) { FAST_CHUNK_LEN } else { LEAST_CHUNK_LEN }),
     }
+}
+
+/// Whether our own fast levels are at work, of which a chunk takes a millisecond or two.
+fn is_fast(wanted: &Wanted) -> bool {
+    (1..=3).contains(&wanted.level.number()) && matches!(wanted.family, Family::Auto | Family::Rigz)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(in super::super) enum Effort {
 
 /// [`Effort`] as the step wants it.
 pub(super) trait Thoroughness {
-    /// What is done instead where the data look [`are_binary`].
+    /// What is done instead in binary data.
     type Binary: Thoroughness;
     /// Whether there is a second table, by hash of seven bytes.
     const HAS_LONG: bool;
@@ -23,8 +23,6 @@ pub(super) trait Thoroughness {
     const HAS_SHORTEST: bool;
     /// Whether a match at the second position waits for what is at the third, and dists are weighed.
     const IS_LAZY: bool;
-    /// Whether that is something else.
-    const HAS_BINARY: bool = Self::Binary::HAS_SHORTEST | Self::Binary::SKIPS;
     /// Whether a step that finds nothing, as the one before it, takes four literals.
     const SKIPS: bool = false;
     /// Tokens are counted, and blocks cut, in runs of about so many.

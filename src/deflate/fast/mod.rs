@@ -43,7 +43,7 @@ use std::ops::Range;
 use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::split::Block;
-use super::token::{Draft, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
+use super::token::{Draft, END_OF_BLOCK, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
 use super::{Chunk, block, split, token};
 pub(super) use effort::Effort;
 use effort::{Least, Less, MAX_BACK, MAX_STREAMS, More, Thoroughness};
@@ -52,9 +52,9 @@ use steps::AVX2;
 use steps::{FEW_COMPARED, MANY_COMPARED, MARGIN, PORTABLE, settle};
 use tables::{BITS, SMALL_BITS, SMALL_LEN, Tables, clear, dist_less_1, insert, prime, u64_at};
 
-/// Whether so many different bytes occur in `data` that matches of three bytes are worth while, and literals
-/// are many: in text, three literals are hardly longer.
-fn are_binary(data: &[u8]) -> bool {
+/// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text, three
+/// literals are hardly longer.
+fn has_many_bytes(data: &[u8]) -> bool {
     let mut occurs = [false; 256];
     // Odd, so that no structure is met at the same place again and again.
     let stride = 61 * (1 + 2 * (data.len() >> 20));
@@ -97,14 +97,15 @@ struct Segment {
     counted: usize,
     /// How many runs before this looked like noise.
     noisy_runs: u32,
-    /// Whether the tokens of the last run are long.
+    /// Whether the tokens of the last run are long, and whether it [`is_binary`].
     is_long: bool,
+    is_binary: bool,
 }
 
 impl Segment {
     fn begin(&mut self, range: Range<usize>) {
         (self.pos, self.count, self.counted) = (range.start, 0, 0);
-        (self.noisy_runs, self.is_long) = (0, false);
+        (self.noisy_runs, self.is_long, self.is_binary) = (0, false, false);
         if self.tokens.len() < range.len() + 2 {
             // Memory is only there where it was written to: one long buffer takes less than longer and longer
             // ones.
@@ -138,6 +139,7 @@ impl Segment {
         settle(run);
         let histogram = Histogram::of(run);
         self.is_long = histogram.data_len > LONG_LEN * run.len();
+        self.is_binary = is_binary(&histogram);
         let cost = split::cost(&histogram);
         if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
             self.count = self.counted;
@@ -197,6 +199,13 @@ impl Segment {
             self.pos = end;
         }
     }
+}
+
+/// Whether a run with these symbols has so many literals, of so many kinds, that it is neither text nor much repeated.
+fn is_binary(histogram: &Histogram) -> bool {
+    let literals = &histogram.litlen[..END_OF_BLOCK];
+    let occurring = literals.iter().filter(|count| **count > 0).count();
+    occurring > 112 && literals.iter().sum::<u32>() > 2 * histogram.dist.iter().sum::<u32>()
 }
 
 /// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
@@ -280,7 +289,7 @@ impl Fast {
                     *known = Some(end);
                     start = end;
                 }
-                if T::HAS_BINARY && are_binary(&buf[begin..start]) {
+                if T::Binary::HAS_SHORTEST && has_many_bytes(&buf[begin..start]) {
                     self.parse::<T::Binary, BITS, KERNEL>(buf, count);
                 } else {
                     self.parse::<T, BITS, KERNEL>(buf, count);
@@ -339,13 +348,15 @@ impl Fast {
             }
             let steps = ((room - MARGIN) / (1 + MAX_MATCH) + 1).min(MAX_STEPS);
             let is_early = BITS == SMALL_BITS || those.iter().any(|segment| segment.pos < WINDOW_LEN);
-            let is_long = 2 * those.iter().filter(|segment| segment.is_long).count() > N;
+            let is_most = |is: fn(&Segment) -> bool| 2 * those.iter().filter(|it| is(it)).count() > N;
             // SAFETY: a step moves by 1 + 258 bytes at most, so all `steps` begin with a margin. That the
             // processor can run the kernel is known to whoever chose it.
             unsafe {
                 if is_early {
                     self.take_steps::<T, N, BITS, true, FEW_COMPARED, KERNEL>(buf, streams, steps);
-                } else if T::ADAPTS && is_long {
+                } else if T::ADAPTS && is_most(|segment| segment.is_binary) {
+                    self.take_steps::<T::Binary, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
+                } else if T::ADAPTS && is_most(|segment| segment.is_long) {
                     self.take_steps::<T, N, BITS, false, MANY_COMPARED, KERNEL>(buf, streams, steps);
                 } else {
                     self.take_steps::<T, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
