@@ -22,6 +22,10 @@
 //! (long matches, those that overlap themselves, what the loop cannot do) are rare. And two streams
 //! side by side wait at the same time.
 //!
+//! Where nearly all symbols are literals ([`Mix`](super::table::Mix)), a turn takes four entries and does not look for
+//! a match until there is one. And where their codewords have the same length, it is known where the next ones begin
+//! before any is looked up, so seven do not wait for each other.
+//!
 //! In assembly because compilers spill what the turn needs (two streams leave no register unused),
 //! and undo the choice without a branch.
 
@@ -30,8 +34,8 @@ use super::careful::Out;
 use super::lane::{MAX_READ, Machine, Next};
 use super::table::{NotACode, Tables};
 
-/// What a turn may write, in bytes: four literals, then a match of 258 bytes in whole steps of 64.
-const MAX_WRITE: usize = 4 + 320;
+/// What a turn may write, in bytes: eight literals, then a match of 258 bytes in whole steps of 64.
+const MAX_WRITE: usize = 8 + 320;
 
 /// One stream in the middle of a block.
 pub(super) struct Lane<'a, 'b, 'c> {
@@ -88,7 +92,7 @@ pub(super) use no_loop::{run, run_two};
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use super::super::lane::{self, Cursor, begin, one_lane, room, two_lanes};
-    use super::super::table::MIN_LENGTH_ENTRY;
+    use super::super::table::{MIN_LENGTH_ENTRY, Mix, OTHER_BIT, OneLen};
     use super::{Lane, MAX_WRITE, Machine, Next, Out};
 
     /// Needs `is_worthwhile`.
@@ -141,6 +145,48 @@ pub(super) mod x86 {
             )
         };
     }
+    // Four entries in place of one, as long as they are literals.
+    #[rustfmt::skip]
+    macro_rules! four_literals {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(lane::four_entries!($i, $t, $b, $bd, $nb, $out), "jmp 3", $i, "f\n")
+        };
+    }
+    // The literal whose codeword begins rdx, to place `$k`; rdx goes on by a codeword of length esi. If it is something
+    // else, that is noted in edi, which has a bit for each place.
+    #[rustfmt::skip]
+    macro_rules! one_len {
+        ($k:literal, $t:literal, $out:literal) => {
+            concat!(
+                "bzhi eax, edx, esi\n movzx eax, word ptr [", $t, " + rax*2 + {one_len_literals}]\n",
+                "mov [", $out, " + ", $k, "], al\n add edi, edi\n or edi, eax\n shrx rdx, rdx, rsi\n",
+            )
+        };
+    }
+    // Seven codewords at a time, as if all had the same length, so that none waits for the one before. When one is
+    // something else, those before it count; then ecx = its entry, and the bit buffer is full.
+    #[rustfmt::skip]
+    macro_rules! sevens_of_one_len {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(
+                "mov esi, [", $t, " + {one_len}]\n",
+                "61", $i, ": mov rdx, ", $b, "\n xor edi, edi\n",
+                one_len!("0", $t, $out), one_len!("1", $t, $out), one_len!("2", $t, $out), one_len!("3", $t, $out),
+                one_len!("4", $t, $out), one_len!("5", $t, $out), one_len!("6", $t, $out),
+                "cmp edi, 1 << {other_bit}\n jae 62", $i, "f\n",
+                "mov ", $b, ", rdx\n lea eax, [rsi*8]\n sub eax, esi\n sub ", $nd, ", eax\n add ", $out, ", 7\n",
+                room!($i, $s, $t, $b, $bd, $n, $nd, $nb, $in, $out),
+                "cmp ", $in, ", [rsp + ", $s, " + 8]\n ja 4", $i, "f\n",
+                lane::refill!($b, $n, $nd, $in),
+                "jmp 61", $i, "b\n",
+                // The highest bit is that of the first one.
+                "62", $i, ": bsr edi, edi\n mov eax, {other_bit} + 6\n sub eax, edi\n add ", $out, ", rax\n",
+                "imul eax, esi\n shrx ", $b, ", ", $b, ", rax\n sub ", $nd, ", eax\n",
+                lane::refill!($b, $n, $nd, $in),
+                lane::look_up_litlen!($t, $bd),
+            )
+        };
+    }
     #[rustfmt::skip]
     macro_rules! end {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
@@ -185,6 +231,7 @@ pub(super) mod x86 {
                 "vmovdqu ymm0, [rsi + 160]\n vmovdqu [rdx + 160], ymm0\n",
                 "add rsi, 64\n add rdx, 64\n sub ecx, 64\n ja 25b\n jmp 3", $i, "b\n",
                 "27", $i, ":\n", lane::long_codeword!($i, $t, $b, $n, $nd, $in),
+                lane::entry_left!($i, $b, $n, $nd, $in),
                 lane::exits!($i),
                 // A match longer than its distance, or no known distance (edx = 0).
                 "7", $i, ":\n test edx, edx\n jz 8", $i, "b\n",
@@ -204,20 +251,26 @@ pub(super) mod x86 {
         };
     }
     pub(in super::super) use {
-        end as end_of_bytes, literals as literal_bytes, out_of_the_way as out_of_the_way_of_bytes,
+        end as end_of_bytes, four_literals as four_literal_bytes, literals as literal_bytes,
+        out_of_the_way as out_of_the_way_of_bytes,
     };
-    // The loops without and with a second look at literals.
+    // The loops without and with a second look at literals, and for nearly nothing else.
     macro_rules! run_lanes {
-        ($lanes:ident, $cursors:expr, $has_many_literals:expr) => {
-            if $has_many_literals {
-                $lanes!(
+        ($lanes:ident, $cursors:expr, $mix:expr) => {
+            match $mix {
+                Mix::Any => $lanes!($cursors, { patterns = sym PATTERNS, }, room begin end, out_of_the_way),
+                Mix::ManyLiterals => $lanes!(
                     $cursors,
                     { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, },
                     room begin literals end,
                     out_of_the_way
-                )
-            } else {
-                $lanes!($cursors, { patterns = sym PATTERNS, }, room begin end, out_of_the_way)
+                ),
+                Mix::NearlyLiterals | Mix::OneLen => $lanes!(
+                    $cursors,
+                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, },
+                    room begin four_literals end,
+                    out_of_the_way
+                ),
             }
         };
     }
@@ -228,27 +281,47 @@ pub(super) mod x86 {
         let mut cursor = cursor(&mut lane);
         let cursors: *mut Cursor<u8> = &mut cursor;
         // SAFETY: `Machine` is the proof of AVX2 and BMI2. The first refill reads 8 bytes, which
-        // `Cursor::new` has seen to; it and the three of a turn go on by at most 7 bytes each, and a
-        // turn begins at most at `in_last`, 24 bytes before the end. A turn begins at most at
+        // `Cursor::new` has seen to; it and the four of a turn go on by at most 7 bytes each, and a
+        // turn begins at most at `in_last`, 32 bytes before the end. A turn begins at most at
         // `out_last`, and writes no more than `MAX_WRITE` bytes from there. It reads output at most
         // `dist` bytes back, which has been compared with the floor; or 64 bytes, if there are as
         // many. Indices of tables are masked. `bit_count` is 63 at most, and 11 bits are left for
-        // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13; before longer
-        // codewords it refills, and takes 15 + 9 + 13 then, and behind extra bits of lengths once more.
-        let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.has_many_literals) };
+        // the next lookup: of at least 56 bits a turn consumes at most 11 + 11 + 9 + 13, or four times 11; it
+        // refills behind some literals of four, behind those of one length (of 56 bits at most, and before the
+        // next lookup), before longer codewords, and takes 15 + 9 + 13 then, and behind extra bits of lengths.
+        let exit = unsafe {
+            match lane.tables.mix {
+                Mix::OneLen => one_lane!(
+                    cursors,
+                    {
+                        patterns = sym PATTERNS,
+                        one_len = const offset_of!(Tables, one_len) + offset_of!(OneLen, len),
+                        one_len_literals = const offset_of!(Tables, one_len) + offset_of!(OneLen, literals),
+                        other_bit = const OTHER_BIT,
+                    },
+                    room begin sevens_of_one_len end,
+                    out_of_the_way
+                ),
+                mix => run_lanes!(one_lane, cursors, mix),
+            }
+        };
         give_back(&cursor, lane);
         cursor.next(exit)
     }
 
     /// Decodes two streams in turns until there is something to do in one of them; says in which,
-    /// and what.
-    pub(in super::super) fn run_two(_: Machine, lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
+    /// and what. One in which codewords of one length wait for nothing does not gain from that, and goes alone.
+    pub(in super::super) fn run_two(machine: Machine, lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
         let mut lanes = lanes;
+        if let Some(index) = lanes.iter().position(|lane| lane.tables.mix == Mix::OneLen) {
+            let [first, second] = lanes;
+            return (index, run(machine, if index == 0 { first } else { second }));
+        }
         let mut both = lanes.each_mut().map(cursor);
         let cursors = both.as_mut_ptr();
-        let has_many_literals = lanes.iter().all(|lane| lane.tables.has_many_literals);
+        let mix = lanes[0].tables.mix.min(lanes[1].tables.mix);
         // SAFETY: as for one stream.
-        let exit = unsafe { run_lanes!(two_lanes, cursors, has_many_literals) };
+        let exit = unsafe { run_lanes!(two_lanes, cursors, mix) };
         let index = lane::lane_of(exit);
         let next = both[index].next(exit);
         for (cursor, lane) in both.iter().zip(lanes) {

@@ -89,10 +89,10 @@ mod x86 {
     use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_storeu_si256};
 
     use super::super::fast::x86::{
-        self as bytes, PATTERNS, end_of_bytes, literal_bytes, out_of_the_way_of_bytes,
+        self as bytes, PATTERNS, end_of_bytes, four_literal_bytes, literal_bytes, out_of_the_way_of_bytes,
     };
     use super::super::lane::{self, Cursor, begin, one_lane, room, two_kinds, two_lanes};
-    use super::super::table::MIN_LENGTH_ENTRY;
+    use super::super::table::{MIN_LENGTH_ENTRY, Mix};
     use super::*;
 
     /// The dist entry of what is no match: takes no bits.
@@ -133,6 +133,16 @@ mod x86 {
             )
         };
     }
+    // Four entries in place of one, as long as they are literals.
+    #[rustfmt::skip]
+    macro_rules! four_literals {
+        ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
+            concat!(
+                lane::four_entries!($i, $t, $b, $bd, $nb, "rdi"),
+                "mov [rsp + ", $s, " + 16], rdi\n jmp 3", $i, "f\n",
+            )
+        };
+    }
     #[rustfmt::skip]
     macro_rules! end {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
@@ -151,6 +161,7 @@ mod x86 {
                 "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
                 // Kept if the length is not 0.
                 "mov [", $out, "*8 + 4], di\n mov [", $out, "*8 + 6], cx\n cmp ecx, 1\n sbb ", $out, ", -1\n",
+                "3", $i, ":\n",
             )
         };
     }
@@ -167,23 +178,29 @@ mod x86 {
                 lane::look_up_dist!($t, $bd),
                 "jmp 6", $i, "b\n",
                 "27", $i, ":\n", lane::long_codeword!($i, $t, $b, $n, $nd, $in),
+                lane::entry_left!($i, $b, $n, $nd, $in),
                 lane::exits!($i),
             )
         };
     }
 
-    // The loops without and with a second look at literals.
+    // The loops without and with a second look at literals, and for nearly nothing else.
     macro_rules! run_lanes {
-        ($lanes:ident, $cursors:expr, $has_many_literals:expr) => {
-            if $has_many_literals {
-                $lanes!(
+        ($lanes:ident, $cursors:expr, $mix:expr) => {
+            match $mix {
+                Mix::Any => $lanes!($cursors, { none = sym NO_MATCH, }, begin place end, out_of_the_way),
+                Mix::ManyLiterals => $lanes!(
                     $cursors,
                     { length = const MIN_LENGTH_ENTRY, none = sym NO_MATCH, },
                     begin place literals end,
                     out_of_the_way
-                )
-            } else {
-                $lanes!($cursors, { none = sym NO_MATCH, }, begin place end, out_of_the_way)
+                ),
+                Mix::NearlyLiterals | Mix::OneLen => $lanes!(
+                    $cursors,
+                    { length = const MIN_LENGTH_ENTRY, none = sym NO_MATCH, },
+                    begin place four_literals end,
+                    out_of_the_way
+                ),
             }
         };
     }
@@ -193,14 +210,14 @@ mod x86 {
         let mut cursor = cursor(&mut lane);
         let cursors: *mut Cursor<u64> = &mut cursor;
         // SAFETY: `Machine` is the proof of BMI2. The first refill reads 8 bytes, which
-        // `Cursor::new` has seen to; it and the three of a turn go on by at most 7 bytes each, and a turn
-        // begins at most at `in_last`, 24 bytes before the end. There is room for as many literals and
+        // `Cursor::new` has seen to; it and the four of a turn go on by at most 7 bytes each, and a turn
+        // begins at most at `in_last`, 32 bytes before the end. There is room for as many literals and
         // matches as bits are consumed until then, of which 63 are in the buffer before, and for what a turn writes
         // beside them. Indices of tables are masked. `bit_count` is 63 at most, and 11
         // bits are left for the next lookup: of at least 56 bits a turn consumes at most
-        // 11 + 11 + 9 + 13; before longer codewords it refills, and takes 15 + 9 + 13 then, and behind extra bits of
-        // lengths once more.
-        let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.has_many_literals) };
+        // 11 + 11 + 9 + 13, or four times 11; it refills behind some literals of four, before longer codewords, and takes
+        // 15 + 9 + 13 then, and behind extra bits of lengths.
+        let exit = unsafe { run_lanes!(one_lane, cursors, lane.tables.mix) };
         give_back(&cursor, lane);
         cursor.next(exit)
     }
@@ -209,9 +226,9 @@ mod x86 {
     pub(in super::super) fn scout_two(_: Machine, mut lanes: [Lane<'_, '_, '_>; 2]) -> (usize, Next) {
         let mut both = lanes.each_mut().map(cursor);
         let cursors = both.as_mut_ptr();
-        let has_many_literals = lanes.iter().all(|lane| lane.tables.has_many_literals);
+        let mix = lanes[0].tables.mix.min(lanes[1].tables.mix);
         // SAFETY: as for one stream.
-        let exit = unsafe { run_lanes!(two_lanes, cursors, has_many_literals) };
+        let exit = unsafe { run_lanes!(two_lanes, cursors, mix) };
         let index = lane::lane_of(exit);
         let next = both[index].next(exit);
         for (cursor, lane) in both.iter().zip(lanes) {
@@ -230,20 +247,25 @@ mod x86 {
         let cursors = both.as_mut_ptr();
         // SAFETY: as for one stream, and for one of `fast`.
         let exit = unsafe {
-            if decoded.tables.has_many_literals && scouted.tables.has_many_literals {
-                two_kinds!(
-                    cursors,
-                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, none = sym NO_MATCH, },
-                    [room begin literal_bytes end_of_bytes | out_of_the_way_of_bytes],
-                    [begin place literals end | out_of_the_way]
-                )
-            } else {
-                two_kinds!(
+            match decoded.tables.mix.min(scouted.tables.mix) {
+                Mix::Any => two_kinds!(
                     cursors,
                     { patterns = sym PATTERNS, none = sym NO_MATCH, },
                     [room begin end_of_bytes | out_of_the_way_of_bytes],
                     [begin place end | out_of_the_way]
-                )
+                ),
+                Mix::ManyLiterals => two_kinds!(
+                    cursors,
+                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, none = sym NO_MATCH, },
+                    [room begin literal_bytes end_of_bytes | out_of_the_way_of_bytes],
+                    [begin place literals end | out_of_the_way]
+                ),
+                Mix::NearlyLiterals | Mix::OneLen => two_kinds!(
+                    cursors,
+                    { length = const MIN_LENGTH_ENTRY, patterns = sym PATTERNS, none = sym NO_MATCH, },
+                    [room begin four_literal_bytes end_of_bytes | out_of_the_way_of_bytes],
+                    [begin place four_literals end | out_of_the_way]
+                ),
             }
         };
         let index = lane::lane_of(exit);

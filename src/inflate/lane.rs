@@ -5,13 +5,13 @@
 //! `$n` the bit count, `$in` and `$out` the places in input and output. `eax`, `ecx`, `edx`, `esi` and `edi`
 //! are free in a turn. On the stack, from `$s` on: the last places of output and of input where a turn may
 //! begin, a value and a place of the loop's own. `$i` is the lane's number, with which labels
-//! end: 26 where a litlen entry is at hand, 3 behind the turn, 4 to 9 and 27 out of the way.
+//! end: 26 where a litlen entry is at hand, 3 behind the turn, 4 to 9, 27 and 28 out of the way.
 
 use super::bits::Bits;
 use super::table::Tables;
 
-/// What a turn may read, in bytes: three loads of the bit buffer, 7 bytes apart.
-pub(super) const MAX_READ: usize = 24;
+/// What a turn may read, in bytes: four loads of the bit buffer, 7 bytes apart.
+pub(super) const MAX_READ: usize = 32;
 
 /// The proof that the machine has what the loops need.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +129,13 @@ mod code {
             )
         };
     }
+    // ecx = litlen entry
+    #[rustfmt::skip]
+    macro_rules! look_up_litlen {
+        ($t:literal, $bd:literal) => {
+            concat!("mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n")
+        };
+    }
     // Leaves if there may be too little room.
     #[rustfmt::skip]
     macro_rules! room {
@@ -136,13 +143,13 @@ mod code {
             concat!("cmp ", $out, ", [rsp + ", $s, "]\n ja 4", $i, "f\n")
         };
     }
-    // ecx = litlen entry
+    // Leaves if there may be too little input; ecx = litlen entry, and the bit buffer is full.
     #[rustfmt::skip]
     macro_rules! begin {
         ($i:literal, $s:literal, $t:literal, $b:literal, $bd:literal, $n:literal, $nd:literal, $nb:literal, $in:literal, $out:literal) => {
             concat!(
                 "cmp ", $in, ", [rsp + ", $s, " + 8]\n ja 4", $i, "f\n",
-                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
+                $crate::inflate::lane::look_up_litlen!($t, $bd),
                 $crate::inflate::lane::refill!($b, $n, $nd, $in),
             )
         };
@@ -154,8 +161,42 @@ mod code {
             concat!(
                 "xor edx, edx\n cmp ecx, {length}\n cmovb edx, ecx\n",
                 "shrx ", $b, ", ", $b, ", rdx\n sub ", $nb, ", dl\n",
-                "mov eax, ", $bd, "\n and eax, {litlen_mask}\n mov ecx, [", $t, " + rax*4 + {litlen}]\n",
+                $crate::inflate::lane::look_up_litlen!($t, $bd),
             )
+        };
+    }
+    // The literals of ecx, to `$place`; if there is more in it than literals, or none, it is left to label `$at`.
+    #[rustfmt::skip]
+    macro_rules! only_literals {
+        ($at:literal, $i:literal, $b:literal, $nb:literal, $place:literal) => {
+            concat!(
+                "cmp ecx, {length}\n jae ", $at, $i, "f\n",
+                "shrx ", $b, ", ", $b, ", rcx\n sub ", $nb, ", cl\n",
+                "rorx eax, ecx, 8\n mov [", $place, "], ax\n shr ecx, 24\n add ", $place, ", rcx\n",
+            )
+        };
+    }
+    // Four entries of a full bit buffer, as long as they are literals only; the first other one is left to the rest of
+    // the turn. A branch for each costs nothing where nearly all are, and looking for a match each time would.
+    #[rustfmt::skip]
+    macro_rules! four_entries {
+        ($i:literal, $t:literal, $b:literal, $bd:literal, $nb:literal, $place:literal) => {
+            concat!(
+                $crate::inflate::lane::only_literals!("26", $i, $b, $nb, $place),
+                $crate::inflate::lane::look_up_litlen!($t, $bd),
+                $crate::inflate::lane::only_literals!("28", $i, $b, $nb, $place),
+                $crate::inflate::lane::look_up_litlen!($t, $bd),
+                $crate::inflate::lane::only_literals!("28", $i, $b, $nb, $place),
+                $crate::inflate::lane::look_up_litlen!($t, $bd),
+                $crate::inflate::lane::only_literals!("28", $i, $b, $nb, $place),
+            )
+        };
+    }
+    // What `four_entries` leaves when it has taken others, as what is left of the bit buffer may be too little.
+    #[rustfmt::skip]
+    macro_rules! entry_left {
+        ($i:literal, $b:literal, $n:literal, $nd:literal, $in:literal) => {
+            concat!("28", $i, ":\n", $crate::inflate::lane::refill!($b, $n, $nd, $in), "jmp 26", $i, "b\n")
         };
     }
     // edx = dist entry
@@ -326,8 +367,9 @@ mod code {
         };
     }
     pub(in super::super) use {
-        begin, distance, exits, load, long_codeword, look_up_dist, looped, one_lane, rare_length, refill,
-        room, save, take_literals, two_kinds, two_lanes, with_first_registers, with_second_registers,
+        begin, distance, entry_left, exits, four_entries, load, long_codeword, look_up_dist, look_up_litlen,
+        looped, one_lane, only_literals, rare_length, refill, room, save, take_literals, two_kinds,
+        two_lanes, with_first_registers, with_second_registers,
     };
 }
 #[cfg(target_arch = "x86_64")]

@@ -52,8 +52,15 @@ pub const MAX_PLAIN_LEN: u32 = 62;
 pub const RARE: u32 = 63 << 26;
 /// No entry with a length is lower than this one, and no other one that is not rare is as high.
 pub const MIN_LENGTH_ENTRY: u32 = 3 << 26;
-/// Of 256 litlen symbols, by their codewords' lengths, so many literals are many.
-const MANY_LITERALS: usize = 160;
+/// Of 256 litlen symbols, by their codewords' lengths, so many literals are many, and so many nearly all.
+const MANY_LITERALS: u32 = 160;
+const NEARLY_ALL: u32 = 240;
+/// The codewords that [`OneLen`] is about: entries have two of shorter ones, and seven fit into the bit buffer.
+const MIN_ONE_LEN: usize = LITLEN_BITS as usize / 2 + 1;
+const MAX_ONE_LEN: usize = 8;
+/// The bit of [`OneLen`] that tells what is something else; so high that a literal shifted by six bits does not
+/// reach it.
+pub const OTHER_BIT: u32 = 15;
 
 /// Symbols of the litlen code; the last two occur only in the fixed code and mean nothing.
 const LITLEN_SYMBOLS: usize = 288;
@@ -128,6 +135,48 @@ pub enum Litlen {
     EndOfBlock,
 }
 
+/// What the litlen symbols of a block are likely to be, by their codewords' lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mix {
+    /// Anything.
+    Any,
+    /// A literal behind a literal.
+    ManyLiterals,
+    /// Literals for long.
+    NearlyLiterals,
+    /// The same, with codewords of one length.
+    OneLen,
+}
+
+/// Literals whose codewords have the same length.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub struct OneLen {
+    /// The length, 6 to 8.
+    pub len: u32,
+    /// By so many bits: the literal, or [`OTHER_BIT`] alone.
+    pub literals: [u16; 1 << MAX_ONE_LEN],
+}
+
+impl OneLen {
+    const fn new() -> OneLen {
+        OneLen { len: 0, literals: [1 << OTHER_BIT; 1 << MAX_ONE_LEN] }
+    }
+
+    /// Takes over the `count` literals with codewords of `len` bits.
+    #[inline(always)]
+    fn build(&mut self, code: &Canonical<LITLEN_SYMBOLS>, len: usize, count: u16) {
+        self.len = len as u32;
+        self.literals.fill(1 << OTHER_BIT);
+        let first = code.count[..len].iter().sum::<u16>();
+        for place in first..first + count {
+            let codeword = place.wrapping_sub(code.offset[len]);
+            let index = reversed(codeword, len) as usize % self.literals.len();
+            self.literals[index] = code.symbols[usize::from(place) % LITLEN_SYMBOLS];
+        }
+    }
+}
+
 /// Lengths that are those of no code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotACode;
@@ -148,8 +197,10 @@ pub struct Tables {
     pub litlen_code: Canonical<LITLEN_SYMBOLS>,
     /// All codewords of the dist code.
     pub dist_code: Canonical<DIST_SYMBOLS>,
-    /// Whether a literal is to be expected after a literal.
-    pub has_many_literals: bool,
+    /// What to expect.
+    pub mix: Mix,
+    /// The literals of [`Mix::OneLen`].
+    pub one_len: OneLen,
     draft: Draft,
 }
 
@@ -169,7 +220,8 @@ impl Tables {
             long_count: 0,
             litlen_code: Canonical::new(),
             dist_code: Canonical::new(),
-            has_many_literals: false,
+            mix: Mix::Any,
+            one_len: OneLen::new(),
             draft: Draft::new(),
         }
     }
@@ -181,7 +233,10 @@ impl Tables {
         self.long[..other.long_count].copy_from_slice(&other.long[..other.long_count]);
         self.litlen_code.clone_from(&other.litlen_code);
         self.dist_code.clone_from(&other.dist_code);
-        self.has_many_literals = other.has_many_literals;
+        self.mix = other.mix;
+        if self.mix == Mix::OneLen {
+            self.one_len.clone_from(&other.one_len);
+        }
     }
 
     /// Makes the tables of the codes with these lengths. As with zlib, a code must be complete, or
@@ -197,11 +252,27 @@ impl Tables {
         self.draft.literal_counts = literal_counts;
         self.draft.make(&self.litlen_code, &mut self.litlen);
         self.lay_out_long();
-        let share = |len: usize| usize::from(literal_counts[len]) << (MAX_CODEWORD_LEN - len);
-        let literals = (1..=LITLEN_BITS as usize).map(share).sum::<usize>() >> (MAX_CODEWORD_LEN - 8);
-        self.has_many_literals = literals >= MANY_LITERALS;
+        self.expect(&literal_counts);
         fill(&mut self.dist, 0, &self.dist_code, |symbol, len| DISTS[symbol & 31] + 0x101 * len);
         Ok(())
+    }
+
+    /// Finds out what to expect, by the number of literals by codeword length.
+    #[inline(always)]
+    fn expect(&mut self, literal_counts: &[u16; MAX_CODEWORD_LEN + 1]) {
+        let share = |len: usize| u32::from(literal_counts[len]) << (MAX_CODEWORD_LEN - len);
+        let of_256 = |share: u32| share >> (MAX_CODEWORD_LEN - 8);
+        self.mix = match of_256((1..=LITLEN_BITS as usize).map(share).sum()) {
+            NEARLY_ALL.. => Mix::NearlyLiterals,
+            MANY_LITERALS.. => Mix::ManyLiterals,
+            _ => Mix::Any,
+        };
+        if self.mix == Mix::NearlyLiterals
+            && let Some(len) = (MIN_ONE_LEN..=MAX_ONE_LEN).find(|len| of_256(share(*len)) >= NEARLY_ALL)
+        {
+            self.mix = Mix::OneLen;
+            self.one_len.build(&self.litlen_code, len, literal_counts[len]);
+        }
     }
 
     /// Makes the tables of litlen codewords that are longer than the index, and the entries that lead there.
@@ -725,6 +796,36 @@ mod tests {
                 }
                 let expected = rare.unwrap_or(plain);
                 assert_eq!(*entry, expected, "{counts:?}, step {step}, index {index:#b}: {entry:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_one_length_is_the_literal_or_marked() {
+        let codes: [(&[(usize, u8)], Mix); 4] = [
+            (&[(252, 8), (8, 9)], Mix::OneLen),
+            (&[(62, 6), (4, 7)], Mix::OneLen),
+            (&[(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 6)], Mix::NearlyLiterals),
+            (&[(100, 7), (20, 8), (71, 9), (2, 10)], Mix::NearlyLiterals),
+        ];
+        for (counts, mix) in codes {
+            let mut tables = Tables::new();
+            // The shortest codeword is not that of a literal if `END_OF_BLOCK` has it.
+            let mut lens = spread(counts, 286, 285);
+            let longest = (0..END_OF_BLOCK).max_by_key(|symbol| lens[*symbol]).expect("some literals");
+            lens.swap(longest, END_OF_BLOCK);
+            tables.build(&lens, &[1, 1]).expect("a complete code");
+            assert_eq!(tables.mix, mix, "{counts:?}");
+            if mix != Mix::OneLen {
+                continue;
+            }
+            for bits in 0..1 << tables.one_len.len {
+                let found = tables.litlen_code.litlen(bits as u64).expect("the code is complete");
+                let expected = match found {
+                    (Some(Litlen::Literal(literal)), len) if len == tables.one_len.len => literal.into(),
+                    _ => 1 << OTHER_BIT,
+                };
+                assert_eq!(tables.one_len.literals[bits], expected, "{counts:?}, {bits:#b}");
             }
         }
     }
