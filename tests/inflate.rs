@@ -12,7 +12,7 @@ mod support;
 use support::{Outcome, Random, is_header, same_as_zlib};
 
 /// Kinds of data, each of any length.
-const KINDS: [&str; 7] = ["zeros", "text", "random", "records", "steep", "far", "runs"];
+const KINDS: [&str; 9] = ["zeros", "text", "random", "records", "steep", "far", "runs", "letters", "noise"];
 
 fn data(kind: &str, len: usize) -> Vec<u8> {
     let mut random = Random(len as u64);
@@ -42,6 +42,15 @@ fn data(kind: &str, len: usize) -> Vec<u8> {
                     9,
                 ]);
             }
+            // Codewords of nearly the same length, without and with some matches.
+            "letters" => {
+                data.push(b'0' + random.below(64) as u8);
+                if random.below(500) == 0 && data.len() > 20 {
+                    data.extend_from_within(data.len() - 20..data.len() - random.below(10));
+                }
+            }
+            // Literals of several lengths.
+            "noise" => data.push((0..4).map(|_| random.below(60) as u8).sum()),
             // The more of one byte, the fewer of the next: the longest codewords there can be.
             "steep" => data.push((random.next() | 1 << 27).trailing_zeros() as u8 * 7),
             "far" => {
@@ -193,6 +202,32 @@ fn random_lens(random: &mut Random, count: usize, used: usize, first: usize, max
     lens
 }
 
+/// Lengths of a complete code, nearly all of which are the same, and nearly all for literals.
+fn flat_lens(random: &mut Random) -> Vec<u8> {
+    let len = 4 + random.below(5);
+    // Codewords of that length, of which the first ones are split in two.
+    let split = (1 + random.below(1 << len) / 12).min(4);
+    let mut leaves = vec![len as u8; (1 << len) - split];
+    leaves.resize(leaves.len() + 2 * split, len as u8 + 1);
+    let mut lens = vec![0; 286];
+    for i in 0..leaves.len() {
+        let at = i + random.below(leaves.len() - i);
+        leaves.swap(i, at);
+        let symbol = loop {
+            let symbol = match i {
+                0 => 256,
+                _ if i < split => 257 + random.below(29),
+                _ => random.below(256),
+            };
+            if lens[symbol] == 0 {
+                break symbol;
+            }
+        };
+        lens[symbol] = leaves[i];
+    }
+    lens
+}
+
 /// Sometimes makes the lengths those of no complete code.
 fn spoil(random: &mut Random, lens: &mut [u8], max_len: u8) {
     let at = random.below(lens.len());
@@ -258,9 +293,16 @@ fn put_header(random: &mut Random, litlen: &[u8], dist: &[u8], bits: &mut Bits) 
     }
 }
 
-/// Appends symbols, most of which make sense; `data_len` bytes are known before.
-fn put_symbols(random: &mut Random, litlen: &Code, dist: &Code, data_len: &mut usize, bits: &mut Bits) {
-    for _ in 0..random.below(200) {
+/// Appends symbols, less than `max_count`, most of which make sense; `data_len` bytes are known before.
+fn put_symbols(
+    random: &mut Random,
+    max_count: usize,
+    litlen: &Code,
+    dist: &Code,
+    data_len: &mut usize,
+    bits: &mut Bits,
+) {
+    for _ in 0..random.below(max_count) {
         let Some(symbol) = litlen.random_symbol(random) else { return };
         match symbol {
             256 => continue,
@@ -321,21 +363,28 @@ fn made_up(random: &mut Random) -> Vec<u8> {
                 let (mut litlen, mut dist) = (Code::new(&lens), Code::new(&[5; 32]));
                 litlen.0.truncate(end);
                 dist.0.truncate(dist_end);
-                put_symbols(random, &litlen, &dist, &mut data_len, &mut bits);
+                put_symbols(random, 200, &litlen, &dist, &mut data_len, &mut bits);
             }
             2 => {
                 let is_wide = random.below(40) == 0;
                 let litlen_count = 257 + random.below(if is_wide { 32 } else { 30 });
                 let dist_count = 1 + random.below(if is_wide { 32 } else { 30 });
                 let used = 1 + random.below(litlen_count).min(random.below(300));
-                let mut litlen = random_lens(random, litlen_count, used, 256, 15);
+                let is_flat = random.below(4) == 0;
+                let mut litlen = if is_flat {
+                    flat_lens(random)
+                } else {
+                    random_lens(random, litlen_count, used, 256, 15)
+                };
                 spoil(random, &mut litlen, 15);
                 let used = 1 + random.below(dist_count);
                 let first = random.below(dist_count);
                 let mut dist = random_lens(random, dist_count, used, first, 15);
                 spoil(random, &mut dist, 15);
                 put_header(random, &litlen, &dist, &mut bits);
-                put_symbols(random, &Code::new(&litlen), &Code::new(&dist), &mut data_len, &mut bits);
+                let (litlen, dist) = (Code::new(&litlen), Code::new(&dist));
+                let max_count = if is_flat { 4000 } else { 200 };
+                put_symbols(random, max_count, &litlen, &dist, &mut data_len, &mut bits);
             }
             _ => return bits.bytes(),
         }
