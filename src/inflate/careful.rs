@@ -21,7 +21,7 @@ use super::fast::{self, Lane};
 use super::fast_commands;
 use super::header::{self, Header};
 use super::lane::{Machine, Next};
-use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, MIN_LENGTH_ENTRY, RARE, Tables};
+use super::table::{DIST_ENTRIES, LITLEN_ENTRIES, Litlen, MIN_LENGTH_ENTRY, Mix, RARE, Tables};
 
 /// The most bits of a match: two codewords, and extra bits of both.
 const MAX_MATCH_BITS: u32 = 15 + 5 + 15 + 13;
@@ -164,6 +164,11 @@ impl Decoder {
     /// Whether a symbol comes next, at bit `pos` (counted as by [`Decoder::pos`]).
     pub fn is_at_symbol(&self, pos: u64) -> bool {
         self.state == State::Symbols && self.pos() == pos
+    }
+
+    /// Whether nearly all codewords of the last block with codes have the same length.
+    pub fn has_one_len(&self) -> bool {
+        self.tables.mix == Mix::OneLen
     }
 
     /// The codes of the block, and whether it is the last one, if the decoder is among its symbols.

@@ -199,6 +199,11 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         self.place == Place::End
     }
 
+    /// Whether nearly all codewords of the last block with codes have the same length.
+    pub(super) fn has_one_len(&self) -> bool {
+        self.decoder.has_one_len()
+    }
+
     /// Decodes on to the first block that begins at bit `to` or behind it, or to the end of `bytes` or of
     /// the stream.
     pub(super) fn decode_to(&mut self, bytes: &[u8], to: u64) -> Result<(), Error> {

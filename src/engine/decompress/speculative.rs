@@ -164,9 +164,11 @@ impl Lap {
         stream.len - self.len
     }
 
-    /// Whether there is so much more data than input that there is more to do than to copy.
+    /// Whether there is so much more data than input that there is more to do than to copy, or than codewords of
+    /// one length are, which are decoded fast and do not synchronize.
     fn has_grown(&self, stream: &Stream<'_, '_, '_>) -> bool {
-        8 * self.data(stream) > self.input(stream) * 9 / 8
+        let more = if stream.has_one_len() { self.input(stream) / 8 } else { 0 };
+        8 * self.data(stream) > self.input(stream) + more
     }
 
     /// Time for a unit of work: a bit of input takes about as long as a byte of data, whatever the data.
