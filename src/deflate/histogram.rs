@@ -24,15 +24,26 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts `tokens`.
+    pub(super) fn of(tokens: &[Token]) -> Histogram {
+        let mut parts = tokens.chunks(u16::MAX.into());
+        let mut histogram = Histogram::of_part(parts.next().unwrap_or_default());
+        parts.for_each(|part| histogram.add(&Histogram::of_part(part)));
+        histogram
+    }
+
+    /// Counts `tokens`, so few that 16 bits are enough for each counter: of short runs, clearing counters and adding
+    /// them up takes a good part of the time.
     ///
     /// The same symbols come again and again, so neighbours have counters of their own: an addition
     /// need not wait for the one before.
-    pub(super) fn of(tokens: &[Token]) -> Histogram {
-        let mut litlen = [[0u32; LITLEN_INDEXES]; 2];
-        let mut other = [[0u32; OTHER_INDEXES.next_power_of_two()]; 2];
+    fn of_part(tokens: &[Token]) -> Histogram {
+        debug_assert!(tokens.len() <= u16::MAX.into());
+        let mut litlen = [[0u16; LITLEN_INDEXES]; 2];
+        let mut other = [[0u16; OTHER_INDEXES.next_power_of_two()]; 2];
         let mut count = |token: Token, i: usize| {
-            litlen[i][token.litlen_index()] += 1;
-            other[i][token.other_index() % OTHER_INDEXES.next_power_of_two()] += 1;
+            let litlen = &mut litlen[i][token.litlen_index()];
+            let other = &mut other[i][token.other_index() % OTHER_INDEXES.next_power_of_two()];
+            (*litlen, *other) = (litlen.wrapping_add(1), other.wrapping_add(1));
         };
         let mut pairs = tokens.chunks_exact(2);
         for pair in &mut pairs {
@@ -47,20 +58,21 @@ impl Histogram {
         let (literals, lens) = litlens.split_at(LENS);
         let second_literals = &others[SECOND_LITERALS..][..256];
         for (sum, (first, second)) in sums.litlen.iter_mut().zip(literals.iter().zip(second_literals)) {
-            *sum = first + second;
-            sums.data_len += (first + second) as usize;
+            *sum = u32::from(*first) + u32::from(*second);
+            sums.data_len += *sum as usize;
         }
         for (len, count) in (MIN_MATCH..=MAX_MATCH).zip(lens) {
-            sums.data_len += *count as usize * len;
+            sums.data_len += usize::from(*count) * len;
         }
+        let sum = |counts: &[u16]| counts.iter().map(|count| u32::from(*count)).sum();
         let (mut start, lens_of) = (0, &mut sums.litlen[FIRST_LEN_SYMBOL..]);
-        for (sum, end) in lens_of.iter_mut().zip(&LEN_ENDS) {
-            *sum = lens[start..usize::from(*end)].iter().sum();
+        for (count, end) in lens_of.iter_mut().zip(&LEN_ENDS) {
+            *count = sum(&lens[start..usize::from(*end)]);
             start = usize::from(*end);
         }
         start = 0;
-        for (sum, end) in sums.dist.iter_mut().zip(&DIST_ENDS) {
-            *sum = others[start..usize::from(*end)].iter().sum();
+        for (count, end) in sums.dist.iter_mut().zip(&DIST_ENDS) {
+            *count = sum(&others[start..usize::from(*end)]);
             start = usize::from(*end);
         }
         sums
@@ -79,9 +91,9 @@ impl Histogram {
 }
 
 /// The sums of two series of counters.
-fn both<const N: usize>([mut sums, counts]: [[u32; N]; 2]) -> [u32; N] {
+fn both<const N: usize>([mut sums, counts]: [[u16; N]; 2]) -> [u16; N] {
     for (sum, count) in sums.iter_mut().zip(&counts) {
-        *sum += count;
+        *sum = sum.wrapping_add(*count);
     }
     sums
 }
@@ -110,6 +122,8 @@ mod tests {
         expected.litlen[usize::from(b'b')] += 1;
         expected.data_len = tokens.iter().map(|token| token.data_len()).sum();
         assert_eq!(counted, expected);
+        let many = vec![Token::literal(7); 3 << 16];
+        assert_eq!(Histogram::of(&many).litlen[7], 3 << 16);
         let mut twice = counted.clone();
         twice.add(&counted);
         assert_eq!(twice, Histogram::of(&[&tokens[..], &tokens[..]].concat()));
