@@ -109,9 +109,9 @@ enum Parser {
     Priced(priced::Tuning),
 }
 
-const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize) -> Row {
+const fn lazy(max_chain: u32, nice_len: usize, lookahead: usize, run_len: usize) -> Row {
     let effort = Effort { max_chain, nice_len };
-    Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len: 1024 }
+    Row { parser: Parser::Lazy(lazy::Tuning { effort, lookahead }), run_len }
 }
 
 const fn fast(effort: fast::Effort) -> Row {
@@ -137,11 +137,11 @@ const TABLE: [Row; 12] = [
     fast(fast::Effort::Least),
     fast(fast::Effort::Less),
     fast(fast::Effort::More),
-    lazy(9, 32, 0),
-    lazy(8, 65, 1),
-    lazy(18, 130, 1),
-    lazy(40, 258, 1),
-    lazy(150, 258, 2),
+    lazy(9, 32, 0, 2048),
+    lazy(8, 65, 1, 2048),
+    lazy(18, 130, 1, 1024),
+    lazy(40, 258, 1, 1024),
+    lazy(150, 258, 2, 1024),
     priced(24, 258, 32),
     optimal(thorough(100, 100, -4), Passes { most: 1, gain_shift: 10, shakes: 0 }, 512),
     optimal(thorough(500, 258, priced::NO_MARGIN), Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
