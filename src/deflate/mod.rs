@@ -26,7 +26,7 @@ use bits::BitWriter;
 use chain::{Chains, Effort, Unchecked};
 use optimal::Passes;
 use split::Block;
-use token::Token;
+use token::{MIN_MATCH, Token};
 
 /// What is to be encoded, with what is before it.
 #[derive(Clone, Debug)]
@@ -190,10 +190,10 @@ impl Encoder {
         let row = &TABLE[usize::from(tuning.level) - 1];
         let buf = chunk.buf;
         match (tuning.strategy, row.parser) {
-            (Strategy::HuffmanOnly, _) => blocks.write_stretches(row, chunk, out, |range, tokens| {
+            (Strategy::HuffmanOnly, _) => blocks.write_stretches(row.run_len, chunk, out, |range, tokens| {
                 simple::parse_literals(&buf[range], tokens);
             }),
-            (Strategy::Rle, _) => blocks.write_stretches(row, chunk, out, |range, tokens| {
+            (Strategy::Rle, _) => blocks.write_stretches(row.run_len, chunk, out, |range, tokens| {
                 simple::parse_runs(buf, range, tokens);
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
@@ -211,11 +211,13 @@ impl Encoder {
     fn encode_by<const LEAST: usize>(&mut self, row: &Row, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         let Encoder { chains, optimal, priced, blocks, .. } = self;
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
+        // Binary data change more often than text.
+        let run_len = if LEAST == MIN_MATCH { row.run_len.min(1024) } else { row.run_len };
         match row.parser {
             Parser::Fast(_) => unreachable!("it has no chains"),
             Parser::Lazy(tuning) => {
                 let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning.effort);
-                blocks.write_stretches(row, chunk, out, |range, tokens| match tuning.lookahead {
+                blocks.write_stretches(run_len, chunk, out, |range, tokens| match tuning.lookahead {
                     0 => parser.parse::<0>(buf, range, tokens),
                     1 => parser.parse::<1>(buf, range, tokens),
                     _ => parser.parse::<2>(buf, range, tokens),
@@ -224,7 +226,7 @@ impl Encoder {
             Parser::Priced(tuning) => {
                 let priced = priced.get_or_insert_default();
                 let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning);
-                blocks.write_stretches(row, chunk, out, |range, tokens| {
+                blocks.write_stretches(run_len, chunk, out, |range, tokens| {
                     parser.parse(range, tokens, None);
                 });
             }
@@ -243,7 +245,7 @@ impl BlockWriter {
     /// Appends `chunk` as blocks of what `parse` makes of one stretch after the other.
     fn write_stretches(
         &mut self,
-        row: &Row,
+        run_len: usize,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>),
@@ -252,7 +254,7 @@ impl BlockWriter {
             let end = range.end.min(range.start + STRETCH_LEN);
             tokens.clear();
             parse(range.start..end, tokens);
-            split::split(tokens, row.run_len, blocks);
+            split::split(tokens, run_len, blocks);
             end
         });
     }
