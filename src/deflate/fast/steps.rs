@@ -31,7 +31,7 @@ const COMPARED_MORE: usize = 64;
 /// So far ahead data are fetched into the nearest cache: several streams with jumps are too much for the
 /// processor to foresee.
 #[cfg(target_arch = "x86_64")]
-const PREFETCHED: usize = 256;
+pub(super) const PREFETCHED: usize = 256;
 /// What a step may look at from its position on, [`FEW_COMPARED`] or more: it moves by 1 + 258 bytes, of which what is
 /// beyond the first ones is compared in whole pieces.
 pub(super) const MARGIN: usize =

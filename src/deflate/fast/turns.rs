@@ -4,7 +4,7 @@
 //!
 //! Registers: `rdi` is the data, `rsi` the tables of the first stream, behind which those of the others are. A stream
 //! has two: its position, and where its next draft goes. `rax`, `rbx`, `rcx`, `rdx`, `rbp` and `r15` are free in a
-//! step, `r14` is 3. On the stack: the steps to come, what the binary step calls `two`, then a byte for each stream
+//! step, `r14` is 3. On the stack: the steps to come, the number 2, then a byte for each stream
 //! that says whether its last step found nothing.
 //!
 //! A candidate is the complement of its dist less 1, as a number of 64 bits: what is added to a position to come to
@@ -13,7 +13,7 @@
 use std::arch::asm;
 
 use super::effort::{MAX_STREAMS, Thoroughness};
-use super::steps::{FEW_COMPARED, MANY_COMPARED};
+use super::steps::{FEW_COMPARED, MANY_COMPARED, PREFETCHED};
 use super::tables::Tables;
 use super::{Segment, Token};
 
@@ -79,92 +79,68 @@ macro_rules! compare_64_avx512 {
 }
 /// eax = the longer one of two lengths and 3, rdx = its candidate, ebp = whether it is at the next position. Goes to
 /// 3$i if there is more to compare; 4$i is behind that.
+#[rustfmt::skip]
 macro_rules! choose {
     ($i:literal, $pos:literal) => {
         concat!(
             "cmp eax, r14d\n cmovb eax, r14d\n",
             "xor ebp, ebp\n cmp eax, ecx\n setb bpl\n cmovb eax, ecx\n cmovb rdx, rbx\n",
-            "cmp eax, {compared}\n je 3",
-            $i,
-            "f\n 4",
-            $i,
-            ":\n",
-            "prefetcht0 [rdi + ",
-            $pos,
-            " + 256]\n",
+            "cmp eax, {compared}\n je 3", $i, "f\n 4", $i, ":\n",
+            "prefetcht0 [rdi + ", $pos, " + {prefetched}]\n",
+        )
+    };
+}
+/// Two literals go to the first place; ebx = the draft of the match.
+#[rustfmt::skip]
+macro_rules! draft {
+    ($pos:literal, $draft:literal) => {
+        concat!(
+            "rorx ebx, eax, 16\n xor ebx, edx\n",
+            "movzx edx, word ptr [rdi + ", $pos, "]\n mov dword ptr [", $draft, "], edx\n",
+        )
+    };
+}
+/// Goes on by rcx bytes and ebp + 1 drafts; that of the match goes to the place of number edx.
+#[rustfmt::skip]
+macro_rules! go_on {
+    ($pos:literal, $draft:literal) => {
+        concat!(
+            "mov dword ptr [", $draft, " + rdx*4], ebx\n",
+            "lea ", $draft, ", [", $draft, " + rbp*4 + 4]\n",
+            "add ", $pos, ", rcx\n",
         )
     };
 }
 /// Two literals, or a literal that a match follows, go to the first place; the draft of a match goes to the place that
 /// it takes, or to one behind.
+#[rustfmt::skip]
 macro_rules! take {
     ($i:literal, $pos:literal, $draft:literal) => {
         concat!(
-            "rorx ebx, eax, 16\n xor ebx, edx\n",
-            "movzx edx, word ptr [rdi + ",
-            $pos,
-            "]\n mov dword ptr [",
-            $draft,
-            "], edx\n",
+            draft!($pos, $draft),
             "lea ecx, [rax + rbp*2]\n",
-            "cmp eax, 4\n setae byte ptr [",
-            $draft,
-            " + 2]\n",
+            "cmp eax, 4\n setae byte ptr [", $draft, " + 2]\n",
             // Without a match eax is 3 and ebp 0: two bytes.
             "mov edx, ebp\n adc edx, 0\n sub ecx, edx\n",
-            "mov dword ptr [",
-            $draft,
-            " + rdx*4], ebx\n",
-            "lea ",
-            $draft,
-            ", [",
-            $draft,
-            " + rbp*4 + 4]\n",
-            "add ",
-            $pos,
-            ", rcx\n",
+            go_on!($pos, $draft),
         )
     };
 }
 /// The same, and two more literals if the last step found nothing, either.
+#[rustfmt::skip]
 macro_rules! take_binary {
     ($i:literal, $pos:literal, $draft:literal) => {
         concat!(
-            "rorx ebx, eax, 16\n xor ebx, edx\n",
-            "movzx edx, word ptr [rdi + ",
-            $pos,
-            " + 2]\n mov dword ptr [",
-            $draft,
-            " + 4], edx\n",
-            "movzx edx, word ptr [rdi + ",
-            $pos,
-            "]\n mov dword ptr [",
-            $draft,
-            "], edx\n",
-            "movzx r15d, byte ptr [rsp + 16 + ",
-            $i,
-            "]\n",
+            draft!($pos, $draft),
+            "movzx edx, word ptr [rdi + ", $pos, " + 2]\n mov dword ptr [", $draft, " + 4], edx\n",
+            "movzx r15d, byte ptr [rsp + 16 + ", $i, "]\n",
             "lea ecx, [rax + rbp]\n lea edx, [r15 + r15 + 2]\n",
-            "cmp eax, 4\n setae byte ptr [",
-            $draft,
-            " + 2]\n",
+            "cmp eax, 4\n setae byte ptr [", $draft, " + 2]\n",
             "cmovb ecx, edx\n",
             "mov edx, ebp\n cmovb edx, dword ptr [rsp + 8]\n",
             "cmovb ebp, r15d\n",
-            "setb byte ptr [rsp + 16 + ",
-            $i,
-            "]\n",
-            "mov dword ptr [",
-            $draft,
-            " + rdx*4], ebx\n",
-            "lea ",
-            $draft,
-            ", [",
-            $draft,
-            " + rbp*4 + 4]\n",
-            "add ",
-            $pos,
-            ", rcx\n",
+            "setb byte ptr [rsp + 16 + ", $i, "]\n",
+            go_on!($pos, $draft),
         )
     };
 }
@@ -225,6 +201,7 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
                 shift = const 32 - BITS,
                 tables = const size_of::<Tables>(),
                 compared = const COMPARED,
+                prefetched = const PREFETCHED,
                 in("rdi") buf.as_ptr(),
                 in("rsi") tables.as_mut_ptr(),
                 inout("r8") pos[0],
@@ -234,14 +211,10 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
                 inout("r12") pos[2],
                 inout("r13") drafts[2],
                 inout("rax") steps as u64 => _,
-                out("rcx") _,
-                out("rdx") _,
                 out("r14") _,
                 out("r15") _,
-                out("xmm0") _,
-                out("xmm1") _,
-                out("k1") _,
-                out("k2") _,
+                // And all vector registers, of which nothing but the lower half is left.
+                clobber_abi("sysv64"),
             )
         };
     }
