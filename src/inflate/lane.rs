@@ -309,9 +309,10 @@ mod code {
                 len = const offset_of!(Cursor<u8>, len),
                 cursor = const size_of::<Cursor<u8>>(),
                 $($operand)*
-                inout("rdi") $cursors => _, out("rax") exit, out("rcx") _, out("rdx") _, out("rsi") _,
-                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-                out("r12") _, out("r13") _, out("r14") _, out("r15") _, out("ymm0") _,
+                inout("rdi") $cursors => _, out("rax") exit,
+                out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+                // And all vector registers, of which nothing but the lower half is left.
+                clobber_abi("sysv64"),
             );
             exit
         }};

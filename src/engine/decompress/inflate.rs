@@ -46,7 +46,7 @@ pub(super) fn inflate(
     mut sum: Running,
 ) -> Result<Data, Error> {
     output.begin();
-    if let Some(data) = short(input, output, &mut sum)? {
+    if let Some(data) = short(input, output, sum.kind())? {
         return Ok(data);
     }
     if !has_loops() {
@@ -74,7 +74,7 @@ const SHORT_LEN: usize = 16 << 10;
 fn short(
     input: &mut Input<'_>,
     output: &mut Output<'_, '_>,
-    sum: &mut Running,
+    kind: Kind,
 ) -> Result<Option<Data>, Error> {
     if !input.is_whole() || input.peek().len() > SHORT_LEN {
         return Ok(None);
@@ -83,18 +83,17 @@ fn short(
         match libdeflate::inflate(input.peek(), &mut output.buf[output.pos..]) {
             Inflated::Done { consumed, produced } => {
                 let end = output.pos + produced;
-                let data = &output.buf[output.pos..end];
-                let expected = match sum.kind() {
-                    Kind::Crc32 => sum.kind().of(data).to_le_bytes(),
-                    Kind::Adler32 => sum.kind().of(data).to_be_bytes(),
+                let sum = kind.of(&output.buf[output.pos..end]);
+                let expected = match kind {
+                    Kind::Crc32 => sum.to_le_bytes(),
+                    Kind::Adler32 => sum.to_be_bytes(),
                 };
                 if !input.peek()[consumed..].starts_with(&expected) {
                     return Ok(None);
                 }
-                sum.update(data);
                 input.consume(consumed);
                 output.pos = end;
-                return Ok(Some(Data { len: produced as u64, sum: sum.sum() }));
+                return Ok(Some(Data { len: produced as u64, sum }));
             }
             // Another one may do.
             Inflated::OutOfSpace if output.pos > 0 => {
