@@ -1,6 +1,6 @@
 #![expect(
     unsafe_code,
-    reason = "the hot loops read the data without bounds checks; tables are allocated zeroed"
+    reason = "the hot loops read the data without bounds checks; tables are numbers wherever they are"
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!
@@ -18,8 +18,10 @@
 //! links lead from inserted positions to earlier ones, and a match never goes beyond `end`, which
 //! is in the data. Tests run the same code with bounds checks.
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::hint::select_unpredictable as select;
+use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
 
 use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN, dist_symbol};
 
@@ -130,7 +132,7 @@ const GROUP: usize = 4;
 /// The tables. Positions in them are counted from `base`, a multiple of [`WINDOW_LEN`]; those that are
 /// more than a window before it are [`NOWHERE`].
 pub(super) struct Chains {
-    tables: Box<Tables>,
+    tables: Place,
     base: usize,
     /// All positions before this one are inserted.
     inserted: usize,
@@ -142,7 +144,7 @@ pub(super) struct Chains {
 }
 
 /// All in one place: how fast they are would else depend on where each happens to be.
-#[repr(C, align(4096))]
+#[repr(C)]
 struct Tables {
     /// By hash of the bytes that chains are of, and of three bytes: the last position.
     last: [i16; 1 << MAX_BITS],
@@ -153,22 +155,33 @@ struct Tables {
 
 impl Default for Chains {
     fn default() -> Chains {
-        Chains { tables: Tables::zeroed(), base: 0, inserted: 0, needed: 0, bits: 0, bits3: 0 }
+        Chains { tables: Place::new(), base: 0, inserted: 0, needed: 0, bits: 0, bits3: 0 }
     }
 }
 
-impl Tables {
-    /// New tables, which never were on the stack.
-    fn zeroed() -> Box<Tables> {
-        let layout = Layout::new::<Tables>();
-        // SAFETY: the layout is that of `Tables`, and not empty; numbers may be zero.
-        unsafe {
-            let tables = alloc_zeroed(layout).cast::<Tables>();
-            if tables.is_null() {
-                handle_alloc_error(layout);
-            }
-            Box::from_raw(tables)
-        }
+/// Where [`Tables`] are: pages of their own, zeroed by the system when they are first used. Short data use few, and
+/// levels that have no chains none.
+struct Place(MmapMut);
+
+impl Place {
+    fn new() -> Place {
+        Place(MmapMut::map_anon(size_of::<Tables>()).expect("there is memory for tables"))
+    }
+}
+
+impl Deref for Place {
+    type Target = Tables;
+
+    fn deref(&self) -> &Tables {
+        // SAFETY: the map is as long as `Tables`, its begin that of a page, and any bytes are numbers.
+        unsafe { &*self.0.as_ptr().cast() }
+    }
+}
+
+impl DerefMut for Place {
+    fn deref_mut(&mut self) -> &mut Tables {
+        // SAFETY: as above.
+        unsafe { &mut *self.0.as_mut_ptr().cast() }
     }
 }
 

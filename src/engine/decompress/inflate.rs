@@ -71,11 +71,7 @@ const SHORT_LEN: usize = 16 << 10;
 /// Decodes a stream that is short and at hand as a whole, by libdeflate; `None`, and nothing is done,
 /// if it is not, or is damaged, or is not followed by its checksum: libdeflate takes some codes that zlib
 /// does not, so then the verdict is our decoder's.
-fn short(
-    input: &mut Input<'_>,
-    output: &mut Output<'_, '_>,
-    kind: Kind,
-) -> Result<Option<Data>, Error> {
+fn short(input: &mut Input<'_>, output: &mut Output<'_, '_>, kind: Kind) -> Result<Option<Data>, Error> {
     if !input.is_whole() || input.peek().len() > SHORT_LEN {
         return Ok(None);
     }
