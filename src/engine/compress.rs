@@ -30,6 +30,8 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use memmap2::MmapMut;
+
 use super::{Threads, ordered, pool, sample};
 use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
@@ -107,16 +109,16 @@ enum Place<'a> {
     /// In a file, at this offset.
     InFile(&'a File, u64),
     /// At the start of this buffer.
-    Loaded(Vec<u8>),
+    Loaded(MmapMut),
 }
 
 impl Chunk<'_> {
     /// The buffer that begins with window and data.
-    fn load(place: Place<'_>, len: usize) -> Result<Vec<u8>, Error> {
+    fn load(place: Place<'_>, len: usize) -> Result<MmapMut, Error> {
         match place {
             Place::Loaded(buf) => Ok(buf),
             Place::InFile(file, offset) => {
-                let mut buf = buffer(len);
+                let mut buf = buffer(len)?;
                 read_at(file, &mut buf[..len], offset)?;
                 Ok(buf)
             }
@@ -124,20 +126,9 @@ impl Chunk<'_> {
     }
 }
 
-/// The shortest input buffer: room for the longest of the usual chunks, and its window. Allocations of this length
-/// arrive zeroed from the system, page by page as they are used, so a longer one costs nothing, and short ones
-/// need not be given up when chunks grow.
-const MIN_BUFFER_LEN: usize = (1 << 20) + (64 << 10);
-
 /// An input buffer of at least `len` bytes, and what our encoder wants to see behind them.
-fn buffer(len: usize) -> Vec<u8> {
-    let len = len + deflate::PADDING_LEN;
-    let mut buf = pool::INPUT.take();
-    if buf.len() < len {
-        // Growing would clear and copy.
-        buf = vec![0; len.max(MIN_BUFFER_LEN)];
-    }
-    buf
+fn buffer(len: usize) -> Result<MmapMut, Error> {
+    pool::CHUNKS.take_map(len + deflate::PADDING_LEN).map_err(Error::Read)
 }
 
 /// How far a reader that searches for the end of a chunk goes at a time.
@@ -196,9 +187,9 @@ impl<'a> Chunker<'a> {
 
     /// Reads to the end of the next chunk, and at least one byte farther if there is one. Gives
     /// the buffer that begins with window and chunk, and the chunk's length.
-    fn read(&mut self, window_len: usize, cuts: &mut Vec<usize>) -> Result<(Vec<u8>, usize), Error> {
+    fn read(&mut self, window_len: usize, cuts: &mut Vec<usize>) -> Result<(MmapMut, usize), Error> {
         let limit = window_len + self.recipe.cuts.max_len(self.pos);
-        let mut buf = buffer(limit + 1);
+        let mut buf = buffer(limit + 1)?;
         let mut filled = self.carried.len();
         buf[..filled].copy_from_slice(&self.carried);
         // Nothing is carried over from chunks that were read elsewhere.
@@ -331,7 +322,7 @@ fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece
             sum
         }
     };
-    pool::INPUT.put(buf);
+    pool::CHUNKS.push(buf);
     Ok(Piece { bytes: out, mark_at, sum, data_len: data_len as u64, ends_group, is_last })
 }
 
@@ -480,7 +471,9 @@ mod tests {
         for level in (0..=12).filter_map(Level::new) {
             let recipe = Recipe::new(&Wanted { level, ..Wanted::default() });
             let packed = |spare: usize| {
-                let buf = [&data[..], &vec![b'y'; deflate::PADDING_LEN + spare]].concat();
+                let mut buf = MmapMut::map_anon(data.len() + deflate::PADDING_LEN + spare).unwrap();
+                buf.fill(b'y');
+                buf[..data.len()].copy_from_slice(&data);
                 let chunk = Chunk {
                     place: Place::Loaded(buf),
                     window_len: 0,

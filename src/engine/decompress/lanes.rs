@@ -62,21 +62,9 @@ impl Buffer for Vec<u8> {
     }
 }
 
-/// Large pages have this length where small ones have 4 KiB, and begin at its multiples.
-const LARGE_PAGE_LEN: usize = 2 << 20;
-
-/// In large pages, where the system gives them to those who ask: touching small ones for the first time takes
-/// up to a tenth of the time of decoding a few groups.
 impl Buffer for MmapMut {
     fn take(len: usize) -> Option<MmapMut> {
-        if let Some(out) = pool::GROUPS.pop().filter(|out| out.len() >= len) {
-            return Some(out);
-        }
-        let out = MmapMut::map_anon(len.max(1).next_multiple_of(LARGE_PAGE_LEN)).ok()?;
-        // Only a hint: everything works without it. What does not fill a large page takes as little as before.
-        #[cfg(target_os = "linux")]
-        let _ = out.advise_range(memmap2::Advice::HugePage, 0, len / LARGE_PAGE_LEN * LARGE_PAGE_LEN);
-        Some(out)
+        pool::GROUPS.take_map(len).ok()
     }
 
     fn put(self) {
