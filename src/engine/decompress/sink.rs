@@ -81,11 +81,17 @@ impl Output<'_, '_> {
     /// Gives what is new to the sink and makes room. The window stays.
     pub(super) fn hand_over(&mut self) -> Result<(), Error> {
         let window = self.pos.saturating_sub(WINDOW_LEN).max(self.floor)..self.pos;
+        let (len, new) = (window.len(), self.sent..self.pos);
+        (self.floor, self.pos, self.sent) = (0, len, len);
+        if !self.sink.overlaps() {
+            // The same buffer again: it is in a cache.
+            self.sink.write(&self.buf[new])?;
+            self.buf.copy_within(window, 0);
+            return Ok(());
+        }
         let mut next = full_buf();
-        next[..window.len()].copy_from_slice(&self.buf[window.clone()]);
-        let filled = Filled { buf: std::mem::replace(&mut self.buf, next), range: self.sent..self.pos };
-        (self.floor, self.pos, self.sent) = (0, window.len(), window.len());
-        self.sink.put(filled)
+        next[..len].copy_from_slice(&self.buf[window]);
+        self.sink.put(Filled { buf: std::mem::replace(&mut self.buf, next), range: new })
     }
 
     /// Appends `bytes`, which are no part of a stream that looks back.
@@ -133,25 +139,29 @@ enum Sink<'scope, 'env> {
 }
 
 impl<'env> Sink<'_, 'env> {
-    /// Takes a full buffer, behind which there will be more.
+    /// Takes a buffer.
     fn put(&mut self, filled: Filled) -> Result<(), Error> {
-        self.decide();
-        if let Sink::Overlapped(tx, _) = self {
-            return match tx.send(filled) {
-                Ok(()) => Ok(()),
-                Err(_) => Err(self.close().expect_err("the writer stops early only for an error")),
-            };
+        let Sink::Overlapped(tx, _) = self else {
+            self.write(&filled.buf[filled.range])?;
+            pool::DECODED.put(filled.buf);
+            return Ok(());
+        };
+        match tx.send(filled) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.close().expect_err("the writer stops early only for an error")),
         }
-        self.take(filled)
     }
 
     /// Takes the last bytes and returns when everything is written.
     fn finish(mut self, filled: Filled) -> Result<(), Error> {
-        if matches!(self, Sink::Overlapped(..)) {
-            self.put(filled)?;
-            return self.close();
-        }
-        self.take(filled)
+        self.put(filled)?;
+        self.close()
+    }
+
+    /// Whether another thread writes, now that there is more than one buffer to write.
+    fn overlaps(&mut self) -> bool {
+        self.decide();
+        matches!(self, Sink::Overlapped(..))
     }
 
     fn decide(&mut self) {
@@ -172,12 +182,6 @@ impl<'env> Sink<'_, 'env> {
             }
             decided => decided,
         }
-    }
-
-    fn take(&mut self, Filled { buf, range }: Filled) -> Result<(), Error> {
-        self.write(&buf[range])?;
-        pool::DECODED.put(buf);
-        Ok(())
     }
 
     /// Writes `bytes` at once, if it is this thread that writes.
