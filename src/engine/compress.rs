@@ -294,6 +294,8 @@ fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece
     buf[end..end + deflate::PADDING_LEN].fill(0);
     let data = &buf[window_len..end];
     let mut out = pool::OUTPUT.take_empty();
+    // Memory costs nothing before it is written to; to grow means to copy.
+    out.reserve(data_len);
     let is_whole = is_first && is_last;
     let mut mark_at = None;
     let sum = match recipe.subfield() {
