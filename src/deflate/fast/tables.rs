@@ -25,6 +25,7 @@ pub(super) fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
 }
 
 /// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough.
+#[inline(never)]
 pub(super) fn prime<T: Thoroughness, const BITS: u32>(
     tables: &mut Tables,
     buf: &[u8],
@@ -36,7 +37,8 @@ pub(super) fn prime<T: Thoroughness, const BITS: u32>(
     let rest = (to - from) % (GROUP * T::PRIME_STRIDE);
     for pos in (from..to - rest).step_by(GROUP * T::PRIME_STRIDE) {
         // What is loaded may have to wait until it is known where the stores before it go: so some at once.
-        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(buf, pos + i * T::PRIME_STRIDE));
+        let piece = &buf[pos..pos + GROUP * T::PRIME_STRIDE + 7];
+        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(piece, i * T::PRIME_STRIDE));
         for (i, bytes) in bytes.into_iter().enumerate() {
             insert::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
         }
