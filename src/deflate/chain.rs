@@ -96,7 +96,7 @@ const MAX_SHORT_DIST: usize = 4096;
 /// 2^32 by the golden ratio: its product with what is hashed has the best bits on top.
 pub(super) const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// The same of 2^64.
-const LONG_HASH_FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
+pub(super) const LONG_HASH_FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
 
 /// The index of the first `width` (3 to 8) of `bytes` in a table of 2^`bits` entries.
 #[inline(always)]

@@ -25,18 +25,25 @@ pub(super) trait Thoroughness {
     const IS_LAZY: bool;
     /// Whether a step that finds nothing, as the one before it, takes four literals.
     const SKIPS: bool = false;
+    /// Whether a step that follows such a one takes two again.
+    const SKIPS_IN_TURN: bool = false;
+    /// In data that are binary there are more literals than so many for a match.
+    const BINARY_LITERALS: u32 = 2;
     /// Tokens are counted, and blocks cut, in runs of about so many.
     const RUN_LEN: usize = 8192;
     /// Whether more is compared at once where matches are long.
     const ADAPTS: bool = false;
-    /// How many streams take turns, at most [`MAX_STREAMS`]: two fill the processor's queues if a step is long.
+    /// How many streams take turns, at most [`MAX_STREAMS`]: where the compiler writes a step, two fill the processor's
+    /// queues if it is long.
     const STREAMS: usize = 2;
-    /// Of the window before a segment, every position in so many is inserted.
+    /// Of the window before a segment, every position in so many is inserted into a table.
     const PRIME_STRIDE: usize = 1;
     /// The shortest match that is taken.
     const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
+    /// Whether they are inserted into the table of long matches, too.
+    const IS_BACK_LONG: bool = Self::HAS_LONG;
     /// How many of the positions in a long match are inserted: all over it into the table of long matches,
     /// if there is one, else three apart from its begin on.
     const IN_LONG: usize;
@@ -58,13 +65,23 @@ impl<const SKIPS: bool> Thoroughness for LeastBy<SKIPS> {
     const IN_LONG: usize = 4;
 }
 
-pub(super) struct Less;
-impl Thoroughness for Less {
-    type Binary = Less;
+/// Two candidates; `SKIPS` where the data are binary.
+pub(super) struct LessBy<const SKIPS: bool>;
+pub(super) type Less = LessBy<false>;
+impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
+    type Binary = LessBy<true>;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
+    const ADAPTS: bool = true;
+    const STREAMS: usize = 3;
+    const PRIME_STRIDE: usize = 2;
+    const SKIPS: bool = SKIPS;
+    const SKIPS_IN_TURN: bool = true;
+    const BINARY_LITERALS: u32 = 4;
+    const RUN_LEN: usize = 5120;
     const BACK: usize = 3;
+    const IS_BACK_LONG: bool = !SKIPS;
     const IN_LONG: usize = 8;
 }
 

@@ -14,16 +14,17 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
-//! In binary data, where literals are many, level 1 takes four of them if the step before found nothing, too.
+//! In binary data, where literals are many, levels 1 and 2 take four of them if the step before found nothing, too; level
+//! 2 not twice in a row.
 //! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
 //! of the position behind it in the next step (lazy matching).
 //!
 //! Candidates are the last place with the same four bytes and, if the level says so, the last one with
 //! the same seven. Only what is equal in all bytes that are compared branches off, to see how much more is, 64 bytes
 //! at a time, and to insert a few of the positions that the match skips. What is so long so often that branches
-//! would be guessed wrong all the time makes level 1 compare 64 bytes.
+//! would be guessed wrong all the time makes levels 1 and 2 compare 64 bytes.
 //!
-//! `steps` has the step, `turns` that of level 1 in assembly, `tables` what is remembered, `effort` what the levels
+//! `steps` has the step, `turns` that of levels 1 and 2 in assembly, `tables` what is remembered, `effort` what the levels
 //! differ in. A step makes drafts of tokens (`token::Draft`); runs of them become tokens when they are counted.
 //!
 //! Contract of a step: [`MARGIN`] bytes from `p` on are in the segment, [`MAX_BACK`] before it in the
@@ -134,12 +135,12 @@ impl Segment {
 
     /// Counts what was parsed since the last time: another block, or more of the last one if one code for
     /// both costs less than two.
-    fn count(&mut self) {
+    fn count<T: Thoroughness>(&mut self) {
         let run = &mut self.tokens[self.counted..self.count];
         settle(run);
         let histogram = Histogram::of(run);
         self.is_long = histogram.data_len > LONG_LEN * run.len();
-        self.is_binary = is_binary(&histogram);
+        self.is_binary = is_binary::<T>(&histogram);
         let cost = split::cost(&histogram);
         if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
             self.count = self.counted;
@@ -202,10 +203,10 @@ impl Segment {
 }
 
 /// Whether a run with these symbols has so many literals, of so many kinds, that it is neither text nor much repeated.
-fn is_binary(histogram: &Histogram) -> bool {
+fn is_binary<T: Thoroughness>(histogram: &Histogram) -> bool {
     let literals = &histogram.litlen[..END_OF_BLOCK];
     let occurring = literals.iter().filter(|count| **count > 0).count();
-    occurring > 112 && literals.iter().sum::<u32>() > 2 * histogram.dist.iter().sum::<u32>()
+    occurring > 112 && literals.iter().sum::<u32>() > T::BINARY_LITERALS * histogram.dist.iter().sum::<u32>()
 }
 
 /// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
@@ -365,7 +366,7 @@ impl Fast {
             for i in streams {
                 let segment = &mut self.segments[i];
                 if segment.has_run::<T>() {
-                    segment.count();
+                    segment.count::<T>();
                     if segment.noisy_runs > 0 {
                         segment.skip_noise::<T, BITS>(&mut self.tables[i], buf);
                     }
@@ -399,7 +400,7 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
         }
     }
     if segment.count > segment.counted {
-        segment.count();
+        segment.count::<T>();
     }
 }
 
@@ -417,7 +418,7 @@ fn has_avx2() -> bool {
 /// Whether it has what [`turns`] uses beyond that.
 fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bw");
+    return is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl");
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }

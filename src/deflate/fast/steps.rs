@@ -8,7 +8,7 @@ use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::hint::select_unpredictable as select;
 
 use super::super::token::{self, Draft, MAX_MATCH, MIN_MATCH, Token};
-use super::effort::{MAX_STREAMS, Thoroughness};
+use super::effort::{Least, MAX_STREAMS, Thoroughness};
 use super::tables::{Tables, dist_less_1, insert, insert_long, u64_at};
 #[cfg(target_arch = "x86_64")]
 use super::turns;
@@ -182,7 +182,12 @@ unsafe fn look_up<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
     // SAFETY: the caller's.
     unsafe {
         for back in (1..=T::BACK).rev() {
-            insert::<T, BITS>(tables, load::<KERNEL>(buf, p - back), p - back);
+            let bytes = load::<KERNEL>(buf, p - back);
+            if T::IS_BACK_LONG {
+                insert::<T, BITS>(tables, bytes, p - back);
+            } else {
+                insert::<Least, BITS>(tables, bytes, p - back);
+            }
         }
         [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<KERNEL>(buf, pos), pos))
     }
@@ -196,7 +201,7 @@ struct Found {
     dist_less_1: usize,
     /// Whether it is at the next position.
     is_next: bool,
-    /// Whether the step before found nothing.
+    /// Whether the step before found nothing, and took two literals only if four are taken in turn.
     is_after_none: bool,
 }
 
@@ -231,7 +236,8 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const COMPARED: usize, con
         len: select(is_next, len_b, len_a),
         dist_less_1: select(is_next, dist_b, dist_a),
         is_next,
-        is_after_none: T::SKIPS && !pays::<T>(before.len, before.dist_less_1),
+        is_after_none: T::SKIPS
+            && !(pays::<T>(before.len, before.dist_less_1) | (T::SKIPS_IN_TURN & before.is_after_none)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::chain::index;
 use super::super::token::WINDOW_LEN;
-use super::Thoroughness;
+use super::effort::{Least, Thoroughness};
 
 /// Bits of an index into tables.
 pub(super) const BITS: u32 = 15;
@@ -13,7 +13,8 @@ const SHORTEST_BITS: u32 = SMALL_BITS;
 pub(super) const SMALL_LEN: usize = 12 << 10;
 
 /// By hash, where bytes were seen last: four bytes; seven and three, if the level has them.
-pub(super) type Tables = [[u16; 1 << BITS]; 3];
+pub(super) type Tables = [Table; 3];
+pub(super) type Table = [u16; 1 << BITS];
 
 /// Forgets everything.
 pub(super) fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
@@ -24,7 +25,8 @@ pub(super) fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
     }
 }
 
-/// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough.
+/// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough: into
+/// the table of long matches those between the others.
 #[inline(never)]
 pub(super) fn prime<T: Thoroughness, const BITS: u32>(
     tables: &mut Tables,
@@ -40,11 +42,22 @@ pub(super) fn prime<T: Thoroughness, const BITS: u32>(
         let piece = &buf[pos..pos + GROUP * T::PRIME_STRIDE + 7];
         let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(piece, i * T::PRIME_STRIDE));
         for (i, bytes) in bytes.into_iter().enumerate() {
-            insert::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
+            insert_some::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
         }
     }
     for pos in (to - rest..to).step_by(T::PRIME_STRIDE) {
-        insert::<T, BITS>(tables, u64_at(buf, pos), pos);
+        insert_some::<T, BITS>(tables, u64_at(buf, pos), pos);
+    }
+}
+
+/// Inserts what is wanted of `pos` and those that are skipped behind it.
+#[inline(always)]
+fn insert_some<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) {
+    if T::HAS_LONG && T::PRIME_STRIDE > 1 {
+        insert_long::<BITS>(tables, bytes, pos);
+        insert::<Least, BITS>(tables, bytes >> 8, pos + 1);
+    } else {
+        insert::<T, BITS>(tables, bytes, pos);
     }
 }
 

@@ -1,89 +1,209 @@
 #![expect(unsafe_code, reason = "a loop in assembly")]
-//! HOT PATH. The steps of the fastest level as [`super::steps`] takes them, of three streams in turn, in assembly: the
-//! compiler needs twice as many instructions, most of which move what it has no registers for.
+//! HOT PATH. The steps of the two fastest levels as [`super::steps`] takes them, of three streams in turn, in assembly:
+//! the compiler needs twice as many instructions, most of which move what it has no registers for.
 //!
 //! Registers: `rdi` is the data, `rsi` the tables of the first stream, behind which those of the others are. A stream
 //! has two: its position, and where its next draft goes. `rax`, `rbx`, `rcx`, `rdx`, `rbp` and `r15` are free in a
-//! step, `r14` is 3. On the stack: the steps to come, the number 2, then a byte for each stream
-//! that says whether its last step found nothing.
+//! step; `r14` is what is needed most, `{kept}`: 3, or the factor of hashes of seven bytes. On the stack: the steps to
+//! come, the numbers 2 and 3, then a byte for each stream that says whether its next step may take four literals.
 //!
 //! A candidate is the complement of its dist less 1, as a number of 64 bits: what is added to a position to come to
 //! that before the match, and what a draft has.
+//!
+//! Macros name a register that they need in several widths by the end of its name, as `ax`.
 
 use std::arch::asm;
 
+use super::super::chain::{HASH_FACTOR, LONG_HASH_FACTOR};
 use super::effort::{MAX_STREAMS, Thoroughness};
 use super::steps::{FEW_COMPARED, MANY_COMPARED, PREFETCHED};
-use super::tables::Tables;
+use super::tables::{Table, Tables};
 use super::{Segment, Token};
 
 /// Bits of an index into tables.
 pub(super) const BITS: u32 = super::BITS;
 
+/// What takes eight bytes to the hash of the first seven, without a shift.
+const LONG_FACTOR: i64 = (LONG_HASH_FACTOR << 8) as i64;
+
 /// Whether this is a level whose steps are written here.
 pub(super) const fn can_take<T: Thoroughness>() -> bool {
-    !T::HAS_LONG && !T::HAS_SHORTEST && !T::IS_LAZY && T::BACK == 3 && T::IN_LONG == 4
+    !T::HAS_SHORTEST
+        && !T::IS_LAZY
+        && T::BACK == 3
+        && T::IS_BACK_LONG == (T::HAS_LONG && !T::SKIPS)
+        && T::SKIPS_IN_TURN == T::HAS_LONG
+        && T::IN_LONG == if T::HAS_LONG { 8 } else { 4 }
 }
 
-/// Positions from `$base` on are inserted: rax, rcx are lost.
+/// rcx = the hash of four bytes.
+macro_rules! hash {
+    ($pos:literal $($offset:literal)?) => {
+        concat!("imul ecx, dword ptr [rdi + ", $pos, $(" + ", $offset,)? "], {factor}\n shr ecx, {shift}\n")
+    };
+}
+/// rcx = the hash of seven bytes.
+macro_rules! long_hash {
+    ($pos:literal $($offset:literal)?) => {
+        concat!("mov rcx, r14\n imul rcx, qword ptr [rdi + ", $pos, $(" + ", $offset,)? "]\n shr rcx, {long_shift}\n")
+    };
+}
+/// Puts a position into the place of its hash.
+macro_rules! put {
+    ($pos:literal, $($table:literal)+) => {
+        concat!("mov word ptr [rsi + rcx*2 + ", $($table,)+ "], ", $pos, "\n")
+    };
+}
+/// The same; $entry = what was there.
+macro_rules! replace {
+    ($entry:literal, $pos:literal, $($table:literal)+) => {
+        concat!("movzx ", $entry, ", word ptr [rsi + rcx*2 + ", $($table,)+ "]\n", put!($pos, $($table)+))
+    };
+}
+/// Makes a candidate for a position of an entry.
+macro_rules! candidate {
+    ($entry:literal, $pos:literal) => {
+        concat!("sub ", $entry, ", ", $pos, "\n or ", $entry, ", -32768\n")
+    };
+}
+/// Inserts positions: rax, rcx are lost.
 macro_rules! insert {
-    ($tables:literal, $base:literal, $($offset:literal)*) => {
+    ($tables:literal, $pos:literal, $($offset:literal)*) => {
+        concat!($("lea rax, [", $pos, " + ", $offset, "]\n", hash!($pos $offset), put!("ax", $tables),)*)
+    };
+}
+/// The same, into both tables.
+#[rustfmt::skip]
+macro_rules! insert_both {
+    ($tables:literal, $pos:literal, $($offset:literal)*) => {
         concat!($(
-            "lea rax, [", $base, " + ", $offset, "]\n",
-            "imul ecx, dword ptr [rdi + ", $base, " + ", $offset, "], {factor}\n shr ecx, {shift}\n",
-            "mov word ptr [rsi + rcx*2 + ", $tables, "], ax\n",
+            insert!($tables, $pos, $offset),
+            long_hash!($pos $offset), put!("ax", $tables " + {table}"),
         )*)
     };
 }
-/// Inserts the three positions before the stream's, it and the next one. rdx, rbx = candidates; rax = the next position
-macro_rules! look_up {
-    ($tables:literal, $pos:literal, $pos_word:literal) => {
+/// Each length = how many bytes of the data at a place are equal to those of a candidate.
+#[rustfmt::skip]
+macro_rules! compare_32 {
+    ($($data:literal: $($len:literal = $candidate:literal),+;)+) => {
         concat!(
-            insert!($tables, $pos, "-3" "-2" "-1"),
-            "imul ecx, dword ptr [rdi + ", $pos, "], {factor}\n shr ecx, {shift}\n",
-            "movzx edx, word ptr [rsi + rcx*2 + ", $tables, "]\n",
-            "mov word ptr [rsi + rcx*2 + ", $tables, "], ", $pos_word, "\n",
-            "lea rax, [", $pos, " + 1]\n",
-            "imul ecx, dword ptr [rdi + ", $pos, " + 1], {factor}\n shr ecx, {shift}\n",
-            "movzx ebx, word ptr [rsi + rcx*2 + ", $tables, "]\n",
-            "mov word ptr [rsi + rcx*2 + ", $tables, "], ax\n",
-            "sub rdx, ", $pos, "\n or rdx, -32768\n",
-            "sub rbx, rax\n or rbx, -32768\n",
-            "lea rcx, [rdi + ", $pos, "]\n",
+            $(
+                "vmovdqu ymm1, [", $data, "]\n",
+                $("vpcmpeqb ymm0, ymm1, [", $data, " + ", $candidate, "]\n vpmovmskb e", $len, ", ymm0\n",)+
+            )+
+            $($("inc e", $len, "\n tzcnt e", $len, ", e", $len, "\n",)+)+
         )
     };
 }
-/// rax, rcx = how many bytes from rcx, rcx + 1 on are equal to those of the candidates.
-macro_rules! compare_32 {
-    () => {
-        "vmovdqu ymm0, [rcx]\n vpcmpeqb ymm0, ymm0, [rcx + rdx]\n vpmovmskb eax, ymm0\n
-         vmovdqu ymm1, [rcx + 1]\n vpcmpeqb ymm1, ymm1, [rcx + rbx + 1]\n vpmovmskb ecx, ymm1\n
-         inc eax\n inc ecx\n tzcnt eax, eax\n tzcnt ecx, ecx\n"
+#[rustfmt::skip]
+macro_rules! compare_32_avx512 {
+    ($($data:literal: $($len:literal = $candidate:literal),+;)+) => {
+        concat!($(
+            "vmovdqu ymm0, [", $data, "]\n",
+            $(
+                "vpcmpneqb k1, ymm0, [", $data, " + ", $candidate, "]\n kmovd e", $len, ", k1\n",
+                "tzcnt e", $len, ", e", $len, "\n",
+            )+
+        )+)
     };
 }
+#[rustfmt::skip]
 macro_rules! compare_64 {
-    () => {
-        "vmovdqu ymm0, [rcx]\n vpcmpeqb ymm0, ymm0, [rcx + rdx]\n vpmovmskb eax, ymm0\n
-         vmovdqu ymm0, [rcx + 32]\n vpcmpeqb ymm0, ymm0, [rcx + rdx + 32]\n vpmovmskb r15d, ymm0\n
-         vmovdqu ymm1, [rcx + 1]\n vpcmpeqb ymm1, ymm1, [rcx + rbx + 1]\n vpmovmskb ebp, ymm1\n
-         vmovdqu ymm1, [rcx + 33]\n vpcmpeqb ymm1, ymm1, [rcx + rbx + 33]\n vpmovmskb ecx, ymm1\n
-         shl r15, 32\n or rax, r15\n inc rax\n tzcnt rax, rax\n
-         shl rcx, 32\n or rcx, rbp\n inc rcx\n tzcnt rcx, rcx\n"
+    ($($data:literal: $($len:literal = $candidate:literal),+;)+) => {
+        concat!(
+            $(
+                "vmovdqu ymm1, [", $data, "]\n vmovdqu ymm2, [", $data, " + 32]\n",
+                $(
+                    "vpcmpeqb ymm0, ymm2, [", $data, " + ", $candidate, " + 32]\n vpmovmskb r14d, ymm0\n",
+                    "vpcmpeqb ymm0, ymm1, [", $data, " + ", $candidate, "]\n vpmovmskb e", $len, ", ymm0\n",
+                    "shl r14, 32\n or r", $len, ", r14\n",
+                )+
+            )+
+            $($("inc r", $len, "\n tzcnt r", $len, ", r", $len, "\n",)+)+
+            "mov r14, {kept}\n",
+        )
     };
 }
+#[rustfmt::skip]
 macro_rules! compare_64_avx512 {
-    () => {
-        "vmovdqu64 zmm0, [rcx]\n vpcmpneqb k1, zmm0, [rcx + rdx]\n kmovq rax, k1\n tzcnt rax, rax\n
-         vmovdqu64 zmm1, [rcx + 1]\n vpcmpneqb k2, zmm1, [rcx + rbx + 1]\n kmovq rcx, k2\n tzcnt rcx, rcx\n"
+    ($($data:literal: $($len:literal = $candidate:literal),+;)+) => {
+        concat!($(
+            "vmovdqu64 zmm0, [", $data, "]\n",
+            $(
+                "vpcmpneqb k1, zmm0, [", $data, " + ", $candidate, "]\n kmovq r", $len, ", k1\n",
+                "tzcnt r", $len, ", r", $len, "\n",
+            )+
+        )+)
+    };
+}
+/// Inserts the three positions before the stream's, it and the next one. rdx, rbx = candidates for these two; eax, ecx =
+/// how many bytes are equal.
+#[rustfmt::skip]
+macro_rules! look_up {
+    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
+        concat!(
+            insert!($tables, $pos, "-3" "-2" "-1"),
+            hash!($pos), replace!("rdx", $pos_word, $tables),
+            "lea rax, [", $pos, " + 1]\n",
+            hash!($pos "1"), replace!("rbx", "ax", $tables),
+            candidate!("rdx", $pos), candidate!("rbx", "rax"),
+            "lea rcx, [rdi + ", $pos, "]\n",
+            $compare!("rcx": "ax" = "rdx"; "rcx + 1": "cx" = "rbx";),
+        )
+    };
+}
+/// The same with both tables: the longer ones of two candidates each.
+macro_rules! look_up_both {
+    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
+        concat!(
+            insert_both!($tables, $pos, "-3" "-2" "-1"),
+            longer_both!($compare, $tables, $pos, $pos_word),
+        )
+    };
+}
+/// The same, but those before the stream's are inserted into the first table only.
+macro_rules! look_up_both_binary {
+    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
+        concat!(
+            insert!($tables, $pos, "-3" "-2" "-1"),
+            longer_both!($compare, $tables, $pos, $pos_word),
+        )
+    };
+}
+/// What both do for the stream's position and the next one.
+#[rustfmt::skip]
+macro_rules! longer_both {
+    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
+        concat!(
+            longer!($compare, $tables, $pos, $pos_word, "rdx", "rbx", "rcx", "ax", "cx"),
+            "lea rbp, [", $pos, " + 1]\n",
+            longer!($compare, $tables, "rbp", "bp", "rbx", "r15", "rbp", "cx", "bp"),
+        )
+    };
+}
+/// Inserts a position; $candidate, $len = the longer one of its candidates. $data (also known as $other_len) and
+/// $other are lost.
+#[rustfmt::skip]
+macro_rules! longer {
+    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal,
+     $candidate:literal, $other:literal, $data:literal, $len:literal, $other_len:literal) => {
+        concat!(
+            hash!($pos), replace!($candidate, $pos_word, $tables), candidate!($candidate, $pos),
+            long_hash!($pos), replace!($other, $pos_word, $tables " + {table}"), candidate!($other, $pos),
+            "lea ", $data, ", [rdi + ", $pos, "]\n",
+            $compare!($data: $len = $candidate, $other_len = $other;),
+            "cmp e", $len, ", e", $other_len, "\n",
+            "cmovb e", $len, ", e", $other_len, "\n cmovb ", $candidate, ", ", $other, "\n",
+        )
     };
 }
 /// eax = the longer one of two lengths and 3, rdx = its candidate, ebp = whether it is at the next position. Goes to
 /// 3$i if there is more to compare; 4$i is behind that.
 #[rustfmt::skip]
 macro_rules! choose {
-    ($i:literal, $pos:literal) => {
+    ($three:literal, $i:literal, $pos:literal) => {
         concat!(
-            "cmp eax, r14d\n cmovb eax, r14d\n",
+            "cmp eax, ", $three, "\n cmovb eax, ", $three, "\n",
             "xor ebp, ebp\n cmp eax, ecx\n setb bpl\n cmovb eax, ecx\n cmovb rdx, rbx\n",
             "cmp eax, {compared}\n je 3", $i, "f\n 4", $i, ":\n",
             "prefetcht0 [rdi + ", $pos, " + {prefetched}]\n",
@@ -127,26 +247,39 @@ macro_rules! take {
     };
 }
 /// The same, and two more literals if the last step found nothing, either.
-#[rustfmt::skip]
 macro_rules! take_binary {
     ($i:literal, $pos:literal, $draft:literal) => {
+        take_more!($i, $pos, $draft, "setb ")
+    };
+}
+/// The same, unless the last step took them.
+macro_rules! take_binary_in_turn {
+    ($i:literal, $pos:literal, $draft:literal) => {
+        take_more!($i, $pos, $draft, "setb al\n cmp al, r15b\n seta ")
+    };
+}
+/// $set says to the next step whether it shall, where `b` is that this one found nothing.
+#[rustfmt::skip]
+macro_rules! take_more {
+    ($i:literal, $pos:literal, $draft:literal, $set:literal) => {
         concat!(
             draft!($pos, $draft),
             "movzx edx, word ptr [rdi + ", $pos, " + 2]\n mov dword ptr [", $draft, " + 4], edx\n",
-            "movzx r15d, byte ptr [rsp + 16 + ", $i, "]\n",
+            "movzx r15d, byte ptr [rsp + 24 + ", $i, "]\n",
             "lea ecx, [rax + rbp]\n lea edx, [r15 + r15 + 2]\n",
             "cmp eax, 4\n setae byte ptr [", $draft, " + 2]\n",
             "cmovb ecx, edx\n",
             "mov edx, ebp\n cmovb edx, dword ptr [rsp + 8]\n",
             "cmovb ebp, r15d\n",
-            "setb byte ptr [rsp + 16 + ", $i, "]\n",
+            $set, "byte ptr [rsp + 24 + ", $i, "]\n",
             go_on!($pos, $draft),
         )
     };
 }
-/// Compares the rest of a match, and inserts four positions in it.
+/// Compares the rest of a match, and inserts positions in it.
+#[rustfmt::skip]
 macro_rules! extend {
-    ($i:literal, $tables:literal, $pos:literal) => {
+    ($i:literal, $pos:literal, $insert:expr) => {
         concat!(
             "3", $i, ":\n",
             "lea rcx, [rdi + ", $pos, "]\n add rcx, rbp\n lea rbx, [rcx + rdx]\n",
@@ -158,9 +291,32 @@ macro_rules! extend {
             "6:\n",
             "tzcnt r15, r15\n add eax, r15d\n",
             "mov ecx, 258\n cmp eax, ecx\n cmova eax, ecx\n",
+            $insert,
+            "mov r14, {kept}\n jmp 4", $i, "b\n",
+        )
+    };
+}
+/// Four positions from the match's begin on.
+macro_rules! insert_near {
+    ($tables:literal, $pos:literal) => {
+        concat!(
             "lea r15, [", $pos, " + rbp]\n mov ebx, eax\n",
             insert!($tables, "r15", "1" "4" "7" "10"),
-            "mov eax, ebx\n mov r14d, 3\n jmp 4", $i, "b\n",
+            "mov eax, ebx\n"
+        )
+    };
+}
+/// Eight positions all over the match, into the second table.
+#[rustfmt::skip]
+macro_rules! insert_all_over {
+    ($tables:literal, $pos:literal) => {
+        concat!(
+            "lea r14d, [rax - 3]\n lea r15, [", $pos, " + rbp + 1]\n shl r15, 3\n",
+            ".rept 8\n",
+            "mov rbx, r15\n shr rbx, 3\n add r15, r14\n",
+            "mov rcx, {kept}\n imul rcx, qword ptr [rdi + rbx]\n shr rcx, {long_shift}\n",
+            put!("bx", $tables " + {table}"),
+            ".endr\n",
         )
     };
 }
@@ -182,26 +338,27 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     let counts = segments.each_ref().map(|segment| segment.count);
     let mut drafts: [*mut Token; MAX_STREAMS] = std::array::from_fn(|i| begins[i].wrapping_add(counts[i]));
     macro_rules! turns {
-        ($compare:ident, $take:ident) => {
+        ($look_up:ident, $compare:ident, $take:ident, $insert:ident, $three:literal $(, $more:ident = const $value:expr)*) => {
             asm!(
-                "push rbx\n push rbp\n push 0x010101\n push 2\n push rax",
-                "mov r14d, 3",
+                "push rbx\n push rbp\n push 0x010101\n push 3\n push 2\n push rax",
+                "mov r14, {kept}",
                 ".p2align 5",
                 "2:",
-                concat!(look_up!("0", "r8", "r8w"), $compare!(), choose!("0", "r8"), $take!("0", "r8", "r9")),
-                concat!(look_up!("{tables}", "r10", "r10w"), $compare!(), choose!("1", "r10"), $take!("1", "r10", "r11")),
-                concat!(look_up!("2*{tables}", "r12", "r12w"), $compare!(), choose!("2", "r12"), $take!("2", "r12", "r13")),
+                concat!($look_up!($compare, "0", "r8", "r8w"), choose!($three, "0", "r8"), $take!("0", "r8", "r9")),
+                concat!($look_up!($compare, "{tables}", "r10", "r10w"), choose!($three, "1", "r10"), $take!("1", "r10", "r11")),
+                concat!($look_up!($compare, "2*{tables}", "r12", "r12w"), choose!($three, "2", "r12"), $take!("2", "r12", "r13")),
                 "dec dword ptr [rsp]\n jnz 2b\n jmp 7f",
-                extend!("0", "0", "r8"),
-                extend!("1", "{tables}", "r10"),
-                extend!("2", "2*{tables}", "r12"),
+                extend!("0", "r8", $insert!("0", "r8")),
+                extend!("1", "r10", $insert!("{tables}", "r10")),
+                extend!("2", "r12", $insert!("2*{tables}", "r12")),
                 "7:",
-                "add rsp, 24\n pop rbp\n pop rbx\n vzeroupper",
-                factor = const super::super::chain::HASH_FACTOR as i32,
+                "add rsp, 32\n pop rbp\n pop rbx\n vzeroupper",
+                factor = const HASH_FACTOR as i32,
                 shift = const 32 - BITS,
                 tables = const size_of::<Tables>(),
                 compared = const COMPARED,
                 prefetched = const PREFETCHED,
+                $($more = const $value,)*
                 in("rdi") buf.as_ptr(),
                 in("rsi") tables.as_mut_ptr(),
                 inout("r8") pos[0],
@@ -218,20 +375,40 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
             )
         };
     }
+    macro_rules! turns_of_one {
+        ($compare:ident, $take:ident) => {
+            turns!(look_up, $compare, $take, insert_near, "r14d", kept = const 3)
+        };
+    }
+    macro_rules! turns_of_both {
+        ($compare:ident, take) => {
+            turns_of_both!(look_up_both, $compare, take)
+        };
+        ($compare:ident, take_binary) => {
+            turns_of_both!(look_up_both_binary, $compare, take_binary_in_turn)
+        };
+        ($look_up:ident, $compare:ident, $take:ident) => {
+            turns!($look_up, $compare, $take, insert_all_over, "dword ptr [rsp + 16]", kept = const LONG_FACTOR,
+                long_shift = const 64 - BITS, table = const size_of::<Table>())
+        };
+    }
+    macro_rules! adapted {
+        ($turns:ident) => {
+            match (COMPARED, has_avx512, T::SKIPS) {
+                (FEW_COMPARED, true, false) => $turns!(compare_32_avx512, take),
+                (FEW_COMPARED, true, true) => $turns!(compare_32_avx512, take_binary),
+                (FEW_COMPARED, false, false) => $turns!(compare_32, take),
+                (FEW_COMPARED, false, true) => $turns!(compare_32, take_binary),
+                (_, true, false) => $turns!(compare_64_avx512, take),
+                (_, true, true) => $turns!(compare_64_avx512, take_binary),
+                (_, false, false) => $turns!(compare_64, take),
+                (_, false, true) => $turns!(compare_64, take_binary),
+            }
+        };
+    }
     // SAFETY: the caller's: every place that a step looks at is in the data, and of drafts there are never more than
     // bytes before a position, with room for three more, as a margin is to come. Indexes have `BITS` bits.
-    unsafe {
-        match (COMPARED, T::SKIPS) {
-            (FEW_COMPARED, false) => turns!(compare_32, take),
-            (FEW_COMPARED, true) => turns!(compare_32, take_binary),
-            (_, is_binary) => match (has_avx512, is_binary) {
-                (true, false) => turns!(compare_64_avx512, take),
-                (true, true) => turns!(compare_64_avx512, take_binary),
-                (false, false) => turns!(compare_64, take),
-                (false, true) => turns!(compare_64, take_binary),
-            },
-        }
-    }
+    unsafe { if T::HAS_LONG { adapted!(turns_of_both) } else { adapted!(turns_of_one) } }
     for (i, segment) in segments.iter_mut().enumerate() {
         segment.pos = pos[i];
         segment.count = (drafts[i] as usize - begins[i] as usize) / size_of::<Token>();
