@@ -94,9 +94,13 @@ fn write(bits: &mut BitWriter<'_>, tokens: &[&[Token]], histogram: &Histogram, d
     write_tokens(bits, tokens, codes, coded_bits);
 }
 
-/// Appends an empty stored block, which brings the output to a byte boundary: a sync flush.
-pub(super) fn write_flush(bits: &mut BitWriter<'_>) {
-    write_stored(bits, &[], false);
+/// Brings the output to a byte boundary: behind the final block by padding, else by an empty stored block, a sync flush.
+pub(super) fn write_end(bits: &mut BitWriter<'_>, is_last: bool) {
+    if is_last {
+        bits.align();
+    } else {
+        write_stored(bits, &[], false);
+    }
 }
 
 /// Appends `data` as stored blocks, at least one.

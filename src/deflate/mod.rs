@@ -279,11 +279,7 @@ impl BlockWriter {
                     break;
                 }
             }
-            if is_last {
-                bits.align();
-            } else {
-                block::write_flush(&mut bits);
-            }
+            block::write_end(&mut bits, is_last);
         }
     }
 }

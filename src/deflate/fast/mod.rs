@@ -303,11 +303,7 @@ impl Fast {
                     break;
                 }
             }
-            if is_last {
-                bits.align();
-            } else {
-                block::write_flush(&mut bits);
-            }
+            block::write_end(&mut bits, is_last);
         }
     }
 

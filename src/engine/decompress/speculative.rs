@@ -105,7 +105,7 @@ struct Batches {
 /// How a stream has dealt with scouts so far.
 pub(super) struct Patience {
     /// Bits to decode without their help before they get another chance.
-    in_order: u64,
+    unhelped: u64,
     /// And the next time.
     stretch_len: u64,
     /// Whether the last batch was of no use.
@@ -123,18 +123,18 @@ impl Default for Patience {
 impl Patience {
     fn new(batches: Batches) -> Patience {
         let (stretch_len, batch_len) = (batches.stretch, batches.first);
-        Patience { in_order: 0, stretch_len, has_failed: !batches.is_trusted, batch_len, batches }
+        Patience { unhelped: 0, stretch_len, has_failed: !batches.is_trusted, batch_len, batches }
     }
 
     /// Takes note of a batch.
     fn learn(&mut self, is_of_use: bool) {
-        self.in_order = 0;
+        self.unhelped = 0;
         if is_of_use {
             self.batch_len = self.batch_len.saturating_mul(self.batches.factor).min(self.batches.max);
             self.stretch_len = self.batches.stretch;
         } else {
             if self.has_failed {
-                self.in_order = self.stretch_len;
+                self.unhelped = self.stretch_len;
                 self.stretch_len = self.stretch_len.saturating_mul(2);
             }
             self.batch_len = self.batches.first;
@@ -188,16 +188,16 @@ pub(super) fn go_on(
     stream.decode_to(bytes, stream.pos)?;
     while stream.is_at_block() && end - stream.pos >= 8 * MIN_PIECE_LEN as u64 {
         let lap = Lap::begin(stream);
-        if patience.in_order > 0 {
-            let until = end.min(stream.pos.saturating_add(patience.in_order));
+        if patience.unhelped > 0 {
+            let until = end.min(stream.pos.saturating_add(patience.unhelped));
             go_on_alone_to(stream, bytes, until)?;
-            patience.in_order = patience.in_order.saturating_sub(lap.input(stream));
+            patience.unhelped = patience.unhelped.saturating_sub(lap.input(stream));
             continue;
         }
         stream.decode_to(bytes, stream.pos + PROBE_LEN)?;
         // What does not become longer is copied faster than it can be looked through for blocks.
         if !lap.has_grown(stream) {
-            patience.in_order = 8 * MIN_PIECE_LEN as u64;
+            patience.unhelped = 8 * MIN_PIECE_LEN as u64;
         } else if stream.is_at_block() {
             let blocks_len = 4 * (lap.input(stream) / 8) as usize;
             let len = blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two();
@@ -233,7 +233,7 @@ fn go_on_alone_to(stream: &mut Stream<'_, '_, '_>, bytes: &[u8], end: u64) -> Re
     let mut patience = Patience::new(ALONE);
     while stream.is_at_block() && end.saturating_sub(stream.pos) >= 4 * PIECE_LEN {
         let lap = Lap::begin(stream);
-        stream.decode_to(bytes, stream.pos.saturating_add(patience.in_order.max(PIECE_LEN)))?;
+        stream.decode_to(bytes, stream.pos.saturating_add(patience.unhelped.max(PIECE_LEN)))?;
         if !lap.has_grown(stream) {
             continue;
         }
