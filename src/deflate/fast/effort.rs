@@ -78,7 +78,7 @@ impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = SKIPS;
     const SKIPS_IN_TURN: bool = true;
-    const BINARY_LITERALS: u32 = 4;
+    const BINARY_LITERALS: u32 = 5;
     const RUN_LEN: usize = 5120;
     const BACK: usize = 3;
     const IS_BACK_LONG: bool = !SKIPS;
