@@ -14,6 +14,7 @@
 //! | [`inflate`] | our DEFLATE decoder |
 //! | [`backend`] | DEFLATE by libraries, and what is simple: libdeflate, zlib-ng, Zopfli, stored blocks |
 //! | [`checksum`] | CRC-32, Adler-32 and their combination |
+//! | `pages` | memory of its own, in large pages |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
 //!
 //! Imports go down that list only. Codecs take slices and know no files, threads, clocks or
@@ -29,4 +30,5 @@ pub mod format;
 pub mod inflate;
 pub mod io;
 pub mod legacy;
+mod pages;
 pub mod plan;

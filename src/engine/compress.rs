@@ -30,8 +30,6 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use memmap2::MmapMut;
-
 use super::{Threads, ordered, pool, sample};
 use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
@@ -41,6 +39,7 @@ use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, TRAILER_LEN, Trailer};
 use crate::format::mark::{self, Mark};
 use crate::format::{bgzf, zip, zlib};
+use crate::pages::Pages;
 use crate::plan::cuts::{Cuts, Scanner};
 use crate::plan::level::Engine;
 use crate::plan::recipe::{Container, Recipe};
@@ -109,12 +108,12 @@ enum Place<'a> {
     /// In a file, at this offset.
     InFile(&'a File, u64),
     /// At the start of this buffer.
-    Loaded(MmapMut),
+    Loaded(Pages<u8>),
 }
 
 impl Chunk<'_> {
     /// The buffer that begins with window and data.
-    fn load(place: Place<'_>, len: usize) -> Result<MmapMut, Error> {
+    fn load(place: Place<'_>, len: usize) -> Result<Pages<u8>, Error> {
         match place {
             Place::Loaded(buf) => Ok(buf),
             Place::InFile(file, offset) => {
@@ -126,9 +125,14 @@ impl Chunk<'_> {
     }
 }
 
-/// An input buffer of at least `len` bytes, and what our encoder wants to see behind them.
-fn buffer(len: usize) -> Result<MmapMut, Error> {
-    pool::CHUNKS.take_map(len + deflate::PADDING_LEN).map_err(Error::Read)
+/// Room for the longest of the usual chunks, and its window.
+const USUAL_LEN: usize = (1 << 20) + (64 << 10);
+
+/// An input buffer of at least `len` bytes, and what our encoder wants to see behind them. Where chunks grow it need
+/// not be given up soon.
+fn buffer(len: usize) -> Result<Pages<u8>, Error> {
+    let len = if len > USUAL_LEN / 4 { len.max(USUAL_LEN) } else { len };
+    pool::CHUNKS.take_pages(len + deflate::PADDING_LEN).map_err(Error::Read)
 }
 
 /// How far a reader that searches for the end of a chunk goes at a time.
@@ -187,7 +191,7 @@ impl<'a> Chunker<'a> {
 
     /// Reads to the end of the next chunk, and at least one byte farther if there is one. Gives
     /// the buffer that begins with window and chunk, and the chunk's length.
-    fn read(&mut self, window_len: usize, cuts: &mut Vec<usize>) -> Result<(MmapMut, usize), Error> {
+    fn read(&mut self, window_len: usize, cuts: &mut Vec<usize>) -> Result<(Pages<u8>, usize), Error> {
         let limit = window_len + self.recipe.cuts.max_len(self.pos);
         let mut buf = buffer(limit + 1)?;
         let mut filled = self.carried.len();
@@ -473,7 +477,7 @@ mod tests {
         for level in (0..=12).filter_map(Level::new) {
             let recipe = Recipe::new(&Wanted { level, ..Wanted::default() });
             let packed = |spare: usize| {
-                let mut buf = MmapMut::map_anon(data.len() + deflate::PADDING_LEN + spare).unwrap();
+                let mut buf = Pages::zeroed(data.len() + deflate::PADDING_LEN + spare).unwrap();
                 buf.fill(b'y');
                 buf[..data.len()].copy_from_slice(&data);
                 let chunk = Chunk {

@@ -1,7 +1,6 @@
 //! Buffers that outlive the chunk they were made for.
 //!
-//! A buffer of a MiB comes from the system as untouched pages; writing it for the first time
-//! costs more than a fast level spends on compressing into it. Buffers travel (reader → worker →
+//! A buffer of a MiB comes from the system as untouched pages (see [`crate::pages`]). Buffers travel (reader → worker →
 //! writer), so they are kept in one place for the process rather than by thread.
 //!
 //! A pool holds at most as many buffers as were ever in use at once, which
@@ -10,12 +9,11 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use memmap2::MmapMut;
-
 use crate::inflate::Decoder;
+use crate::pages::Pages;
 
 /// Windows and chunks as they were read, on their way to a worker.
-pub(super) static CHUNKS: Pool<MmapMut> = Pool::new();
+pub(super) static CHUNKS: Pool<Pages<u8>> = Pool::new();
 /// Compressed data as read from a stream, on their way to a worker.
 pub(super) static INPUT: Pool = Pool::new();
 /// Results on their way to the writer.
@@ -25,7 +23,7 @@ pub(super) static OUTPUT: Pool = Pool::new();
 pub(super) static DECODED: Pool = Pool::new();
 
 /// The same of whole groups, in memory of their own.
-pub(super) static GROUPS: Pool<MmapMut> = Pool::new();
+pub(super) static GROUPS: Pool<Pages<u8>> = Pool::new();
 
 /// Decoders, each with some 20 KiB of tables that need not be made anew.
 pub(super) static DECODERS: Pool<Box<Decoder>> = Pool::new();
@@ -49,27 +47,13 @@ impl<T> Pool<T> {
     }
 }
 
-/// Large pages have this length where small ones have 4 KiB, and begin at its multiples.
-const LARGE_PAGE_LEN: usize = 2 << 20;
-
-impl Pool<MmapMut> {
-    /// A buffer of at least `len` bytes with any content. What fills large pages, or a good part of the last one, is
-    /// in large pages, where the system gives them to those who ask: touching small ones for the first time takes up
-    /// to a tenth of the time of what is done with a few buffers.
-    pub(super) fn take_map(&self, len: usize) -> io::Result<MmapMut> {
-        if let Some(buf) = self.pop().filter(|buf| buf.len() >= len) {
-            return Ok(buf);
+impl Pool<Pages<u8>> {
+    /// A buffer of at least `len` bytes with any content.
+    pub(super) fn take_pages(&self, len: usize) -> io::Result<Pages<u8>> {
+        match self.pop().filter(|buf| buf.len() >= len) {
+            Some(buf) => Ok(buf),
+            None => Pages::zeroed(len),
         }
-        // Up to the last page of which a quarter is used. Maps of whole pages begin at one.
-        let large_len = (len + 3 * LARGE_PAGE_LEN / 4) / LARGE_PAGE_LEN * LARGE_PAGE_LEN;
-        let map_len = if large_len > 0 { len.next_multiple_of(LARGE_PAGE_LEN) } else { len.max(1) };
-        let buf = MmapMut::map_anon(map_len)?;
-        // Only a hint: everything works without it.
-        #[cfg(target_os = "linux")]
-        if large_len > 0 {
-            let _ = buf.advise_range(memmap2::Advice::HugePage, 0, large_len);
-        }
-        Ok(buf)
     }
 }
 

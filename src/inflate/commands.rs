@@ -25,6 +25,7 @@ use super::header::{Header, Progress};
 use super::lane::{Machine, Next};
 use super::table::{LITLEN_ENTRIES, Litlen, RARE, Tables};
 use super::{MAX_MATCH_LEN, WINDOW_LEN};
+use crate::pages::{Pages, bytes_of, bytes_of_mut};
 
 /// What [`Commands::execute`] may write behind the end of a match.
 pub const SLACK: usize = 512;
@@ -43,23 +44,48 @@ const MAX_LITERALS: usize = 2;
 /// What a piece of a stream amounts to, whatever is before it.
 #[derive(Debug)]
 pub struct Commands {
-    /// Room for commands, of which the first `len` are some.
-    list: Vec<u64>,
+    room: Room,
+    /// How many of the list are commands, and of the literals some.
     len: usize,
-    /// The same for literals.
-    literals: Vec<u8>,
     literals_len: usize,
     /// Ranges of the input that hold stored bytes.
     stored: Vec<Range<usize>>,
     machine: Option<Machine>,
 }
 
+/// Room for a list of commands, and for literals behind it.
+#[derive(Debug, Default)]
+struct Room {
+    memory: Option<Pages<u64>>,
+    list_len: usize,
+}
+
+impl Room {
+    fn new(commands: usize) -> Room {
+        let list_len = commands + MARGIN;
+        let memory = Pages::zeroed(list_len + (2 * commands + MARGIN).div_ceil(8));
+        Room { memory: Some(memory.expect("there is memory for commands")), list_len }
+    }
+
+    fn list(&self) -> &[u64] {
+        self.memory.as_deref().map_or(&[], |memory| &memory[..self.list_len])
+    }
+
+    fn literals(&self) -> &[u8] {
+        self.memory.as_deref().map_or(&[], |memory| bytes_of(&memory[self.list_len..]))
+    }
+
+    fn parts_mut(&mut self) -> (&mut [u64], &mut [u8]) {
+        let (list, literals) = self.memory.as_deref_mut().unwrap_or_default().split_at_mut(self.list_len);
+        (list, bytes_of_mut(literals))
+    }
+}
+
 impl Default for Commands {
     fn default() -> Commands {
         Commands {
-            list: Vec::new(),
+            room: Room::default(),
             len: 0,
-            literals: Vec::new(),
             literals_len: 0,
             stored: Vec::new(),
             machine: Machine::detect(),
@@ -92,9 +118,8 @@ impl Commands {
     /// Forgets all commands and sees to room for `room` of them and twice as many literals.
     pub fn clear(&mut self, room: usize) {
         self.truncate(Mark::default());
-        if self.list.len() < room {
-            self.list = vec![0; room + MARGIN];
-            self.literals = vec![0; 2 * room + MARGIN];
+        if self.room.list().len() < room {
+            self.room = Room::new(room);
         }
     }
 
@@ -109,26 +134,26 @@ impl Commands {
 
     /// Appends a command, for which there is room.
     fn push(&mut self, upper: u64) {
-        self.list[self.len] = upper << 32 | u64::from(self.address_of(self.literals_len));
+        self.room.parts_mut().0[self.len] = upper << 32 | u64::from(self.address_of(self.literals_len));
         self.len += 1;
     }
 
     /// The lower half of the address of a literal.
     fn address_of(&self, literal: usize) -> u32 {
-        (self.literals.as_ptr() as usize + literal) as u32
+        (self.room.literals().as_ptr() as usize + literal) as u32
     }
 
     /// Appends the literals of a litlen entry, for which there is room.
     fn push_literals(&mut self, entry: u32) {
         let both = ((entry >> 8) as u16).to_le_bytes();
-        self.literals[self.literals_len..self.literals_len + 2].copy_from_slice(&both);
+        self.room.parts_mut().1[self.literals_len..self.literals_len + 2].copy_from_slice(&both);
         self.literals_len += (entry >> 24 & 3) as usize;
     }
 
     /// Whether there is room for whatever is read at a time.
     fn has_room(&self) -> bool {
-        self.len + MARGIN <= self.list.len()
-            && self.literals_len + MAX_LITERALS + MARGIN <= self.literals.len()
+        self.len + MARGIN <= self.room.list().len()
+            && self.literals_len + MAX_LITERALS + MARGIN <= self.room.literals().len()
     }
 
     /// Goes on with the commands behind `done`, to `out` from `out_pos` on. The bytes from `floor`
@@ -145,18 +170,18 @@ impl Commands {
         floor: usize,
         out_pos: usize,
     ) -> (usize, Executed) {
-        let list = &self.list[..self.len];
+        let (list, literals) = (&self.room.list()[..self.len], self.room.literals());
         let limit = (out.len() + 1).saturating_sub(MAX_MATCH_LEN + SLACK);
         let mut out = Out { buf: out, pos: out_pos, floor };
         loop {
             if let Some(machine) = self.machine {
-                fast_commands::execute(machine, list, &self.literals, done, &mut out);
+                fast_commands::execute(machine, list, literals, done, &mut out);
             }
             let command = list.get(done.command);
             let literals_end = command.map_or(self.literals_len, |command| {
                 (*command as u32).wrapping_sub(self.address_of(0)) as usize
             });
-            let literals = &self.literals[done.literals..literals_end];
+            let literals = &literals[done.literals..literals_end];
             if command.is_none() && literals.is_empty() {
                 return (out.pos, Executed::All);
             }
@@ -393,7 +418,8 @@ impl<'s, 'b> Walk<'s, 'b> {
     }
 
     pub(super) fn lane(&mut self) -> Lane<'_, 'b, '_> {
-        let Commands { list, len, literals, literals_len, .. } = &mut self.scout.commands;
+        let Commands { room, len, literals_len, .. } = &mut self.scout.commands;
+        let (list, literals) = room.parts_mut();
         let (tables, bits) = (&self.scout.tables, &mut self.bits);
         Lane { tables, bits, list, at: len, literals, literals_at: literals_len }
     }

@@ -11,7 +11,7 @@
 
 use std::ops::{DerefMut, Range};
 
-use memmap2::MmapMut;
+use crate::pages::Pages;
 
 use crate::backend::libdeflate::{self, Inflated};
 use crate::checksum::{Kind, Running};
@@ -62,9 +62,9 @@ impl Buffer for Vec<u8> {
     }
 }
 
-impl Buffer for MmapMut {
-    fn take(len: usize) -> Option<MmapMut> {
-        pool::GROUPS.take_map(len).ok()
+impl Buffer for Pages<u8> {
+    fn take(len: usize) -> Option<Pages<u8>> {
+        pool::GROUPS.take_pages(len).ok()
     }
 
     fn put(self) {

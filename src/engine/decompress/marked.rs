@@ -18,7 +18,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memmap2::MmapMut;
+use crate::pages::Pages;
 
 use super::lanes::{LANES, Piece, Task};
 use super::sink::Output;
@@ -98,7 +98,7 @@ fn most_items(threads: usize, item_len: usize) -> usize {
 }
 
 /// Groups in a row, to be decoded in one lane.
-type Item<'a> = Task<'a, MmapMut, ()>;
+type Item<'a> = Task<'a, Pages<u8>, ()>;
 
 /// Takes groups from the front of `input`; `None` if there are none that can be decoded by themselves.
 fn next_item<'a>(input: &mut Input<'a>, kind: Kind) -> Option<Item<'a>> {
