@@ -286,7 +286,13 @@ impl Fast {
                         clear::<T::Binary>(tables, BITS);
                     }
                     let from = known.unwrap_or(0).max(start.saturating_sub(WINDOW_LEN));
-                    prime::<T::Binary, BITS>(tables, buf, from, start);
+                    // Where the data say where to cut, what is found should depend on as little as possible that is
+                    // not the data.
+                    if chunk.cuts.is_empty() {
+                        prime::<T::Binary, BITS, false>(tables, buf, from, start);
+                    } else {
+                        prime::<T::Binary, BITS, true>(tables, buf, from, start);
+                    }
                     *known = Some(end);
                     start = end;
                 }

@@ -25,35 +25,40 @@ pub(super) fn clear<T: Thoroughness>(tables: &mut Tables, bits: u32) {
     }
 }
 
-/// Inserts the positions from `from` to `to` that the level wants of a window, as far as there are bytes enough: into
-/// the table of long matches those between the others.
+/// Inserts the positions from `from` to `to`, as far as there are bytes enough: `ALL`, or those that the level wants of a
+/// window, into the table of long matches those between the others.
 #[inline(never)]
-pub(super) fn prime<T: Thoroughness, const BITS: u32>(
+pub(super) fn prime<T: Thoroughness, const BITS: u32, const ALL: bool>(
     tables: &mut Tables,
     buf: &[u8],
     from: usize,
     to: usize,
 ) {
     const GROUP: usize = 4;
+    let stride = if ALL { 1 } else { T::PRIME_STRIDE };
     let to = to.min(buf.len().saturating_sub(7)).max(from);
-    let rest = (to - from) % (GROUP * T::PRIME_STRIDE);
-    for pos in (from..to - rest).step_by(GROUP * T::PRIME_STRIDE) {
+    let rest = (to - from) % (GROUP * stride);
+    for pos in (from..to - rest).step_by(GROUP * stride) {
         // What is loaded may have to wait until it is known where the stores before it go: so some at once.
-        let piece = &buf[pos..pos + GROUP * T::PRIME_STRIDE + 7];
-        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(piece, i * T::PRIME_STRIDE));
+        let piece = &buf[pos..pos + GROUP * stride + 7];
+        let bytes: [u64; GROUP] = std::array::from_fn(|i| u64_at(piece, i * stride));
         for (i, bytes) in bytes.into_iter().enumerate() {
-            insert_some::<T, BITS>(tables, bytes, pos + i * T::PRIME_STRIDE);
+            insert_some::<T, BITS, ALL>(tables, bytes, pos + i * stride);
         }
     }
-    for pos in (to - rest..to).step_by(T::PRIME_STRIDE) {
-        insert_some::<T, BITS>(tables, u64_at(buf, pos), pos);
+    for pos in (to - rest..to).step_by(stride) {
+        insert_some::<T, BITS, ALL>(tables, u64_at(buf, pos), pos);
     }
 }
 
 /// Inserts what is wanted of `pos` and those that are skipped behind it.
 #[inline(always)]
-fn insert_some<T: Thoroughness, const BITS: u32>(tables: &mut Tables, bytes: u64, pos: usize) {
-    if T::HAS_LONG && T::PRIME_STRIDE > 1 {
+fn insert_some<T: Thoroughness, const BITS: u32, const ALL: bool>(
+    tables: &mut Tables,
+    bytes: u64,
+    pos: usize,
+) {
+    if T::HAS_LONG && !ALL && T::PRIME_STRIDE > 1 {
         insert_long::<BITS>(tables, bytes, pos);
         insert::<Least, BITS>(tables, bytes >> 8, pos + 1);
     } else {
