@@ -120,7 +120,8 @@ const fn fast(effort: fast::Effort) -> Row {
 
 const fn priced(max_chain: u32, nice_len: usize, margin: i32) -> Row {
     let effort = Effort { max_chain, nice_len };
-    Row { parser: Parser::Priced(priced::Tuning { effort, margin, is_thorough: false }), run_len: 1024 }
+    let tuning = priced::Tuning { effort, margin, long_margin: margin, is_thorough: false };
+    Row { parser: Parser::Priced(tuning), run_len: 1024 }
 }
 
 const fn optimal(first: priced::Tuning, passes: Passes, run_len: usize) -> Row {
@@ -128,8 +129,8 @@ const fn optimal(first: priced::Tuning, passes: Passes, run_len: usize) -> Row {
 }
 
 /// Looks for the nearest matches of all lengths.
-const fn thorough(max_chain: u32, nice_len: usize, margin: i32) -> priced::Tuning {
-    priced::Tuning { effort: Effort { max_chain, nice_len }, margin, is_thorough: true }
+const fn thorough(max_chain: u32, nice_len: usize, margin: i32, long_margin: i32) -> priced::Tuning {
+    priced::Tuning { effort: Effort { max_chain, nice_len }, margin, long_margin, is_thorough: true }
 }
 
 /// By level less 1. Level 11 is the densest.
@@ -143,9 +144,17 @@ const TABLE: [Row; 12] = [
     lazy(40, 258, 1, 1024),
     lazy(150, 258, 2, 1024),
     priced(24, 258, 32),
-    optimal(thorough(100, 100, -4), Passes { most: 1, gain_shift: 10, shakes: 0 }, 512),
-    optimal(thorough(500, 258, priced::NO_MARGIN), Passes { most: 60, gain_shift: 13, shakes: 5 }, 256),
-    optimal(thorough(400, 258, priced::NO_MARGIN), Passes { most: 8, gain_shift: 10, shakes: 0 }, 256),
+    optimal(thorough(100, 160, -4, 16), Passes { most: 1, gain_shift: 10, shakes: 0 }, 256),
+    optimal(
+        thorough(500, 258, priced::NO_MARGIN, priced::NO_MARGIN),
+        Passes { most: 60, gain_shift: 13, shakes: 5 },
+        256,
+    ),
+    optimal(
+        thorough(400, 258, priced::NO_MARGIN, priced::NO_MARGIN),
+        Passes { most: 8, gain_shift: 10, shakes: 0 },
+        256,
+    ),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.

@@ -348,6 +348,7 @@ mod tests {
     const FIRST: priced::Tuning = priced::Tuning {
         effort: Effort { max_chain: 200, nice_len: 258 },
         margin: priced::NO_MARGIN,
+        long_margin: priced::NO_MARGIN,
         is_thorough: true,
     };
 

@@ -27,10 +27,16 @@ pub(super) struct Tuning {
     pub(super) effort: Effort,
     /// A position is passed over if the next one costs no more than this beyond it, in eighths of a bit.
     pub(super) margin: i32,
+    /// The same inside a match that goes on for [`LONG_LEN`] bytes or more.
+    pub(super) long_margin: i32,
     /// Whether of all lengths the nearest places are searched for, even if a match of the position before
     /// goes on here.
     pub(super) is_thorough: bool,
 }
+
+/// Inside so long a match hardly any way leads through a position, and a search there takes longest: what is
+/// behind it is there many times.
+const LONG_LEN: usize = 20;
 
 /// A margin with which no position is passed over.
 pub(super) const NO_MARGIN: i32 = -1000;
@@ -189,8 +195,8 @@ impl Priced {
         tokens: &mut Vec<Token>,
         found: Option<&mut Matches>,
     ) -> usize {
-        let Tuning { effort, margin, is_thorough } = tuning;
-        let margin = margin << (PRICE_BITS + LEN_BITS - 3);
+        let Tuning { effort, margin, long_margin, is_thorough } = tuning;
+        let [margin, long_margin] = [margin, long_margin].map(|margin| margin << (PRICE_BITS + LEN_BITS - 3));
         let Priced { prices, costs, matches, starts, searched, way, .. } = self;
         let data = &buf[range.start..range.end.min(range.start + SECTION_LEN)];
         costs[LANES..LANES + data.len() + MAX_MATCH + 1].fill(NEVER);
@@ -210,7 +216,7 @@ impl Priced {
             let start = starts[pos] as usize;
             if pos >= *searched {
                 starts[pos + 1] = start as u32;
-                if next - here <= margin {
+                if next - here <= if known.len >= LONG_LEN { long_margin } else { margin } {
                     continue;
                 }
                 let seed = if is_thorough { Match::default() } else { known };
@@ -382,7 +388,12 @@ mod tests {
         [(1, 8, 0), (8, 30, 48), (60, 258, 16), (60, 258, NO_MARGIN)].into_iter().flat_map(
             |(max_chain, nice_len, margin)| {
                 let effort = Effort { max_chain, nice_len };
-                [false, true].map(|is_thorough| Tuning { effort, margin, is_thorough })
+                [false, true].map(|is_thorough| Tuning {
+                    effort,
+                    margin,
+                    long_margin: margin.max(12),
+                    is_thorough,
+                })
             },
         )
     }
@@ -438,7 +449,7 @@ mod tests {
         let mut random = random();
         let data: Vec<u8> = (0..500_000).map(|_| b'a' + (random() >> 30) as u8).collect();
         let effort = Effort { max_chain: 200, nice_len: 258 };
-        let tuning = Tuning { effort, margin: NO_MARGIN, is_thorough: true };
+        let tuning = Tuning { effort, margin: NO_MARGIN, long_margin: NO_MARGIN, is_thorough: true };
         let (mut priced, mut chains) = (Priced::default(), Chains::default());
         let chunk = Chunk::whole(&data);
         let mut parser = Parser::<3, _>::new(&mut priced, &mut chains, &chunk, Unchecked(&data), tuning);
