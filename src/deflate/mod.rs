@@ -144,7 +144,7 @@ const TABLE: [Row; 12] = [
     lazy(40, 258, 1, 1024),
     lazy(150, 258, 2, 1024),
     priced(24, 258, 32),
-    optimal(thorough(100, 160, -4, 16), Passes { most: 1, gain_shift: 10, shakes: 0 }, 256),
+    optimal(thorough(100, 258, -4, 16), Passes { most: 1, gain_shift: 10, shakes: 0 }, 256),
     optimal(
         thorough(500, 258, priced::NO_MARGIN, priced::NO_MARGIN),
         Passes { most: 60, gain_shift: 13, shakes: 5 },
