@@ -27,7 +27,7 @@
 //! name only. If not, the stream goes on without for a stretch: on one thread with a scout beside it, there in order.
 //!
 //! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
-//! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 7.5 MiB where blocks are as short as usual.
+//! byte of [`MAX_PIECE_LEN`], in large pages: 36 MiB with two threads, 12 MiB where blocks are as short as usual.
 //! One thread alone has one scout, with 640 KiB.
 
 use std::collections::VecDeque;
