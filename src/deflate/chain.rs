@@ -1,6 +1,6 @@
 #![expect(
     unsafe_code,
-    reason = "the hot loops read the data without bounds checks; tables are numbers wherever they are"
+    reason = "the hot loops read the data without bounds checks; tables are in a map of their own"
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!

@@ -1,7 +1,7 @@
 //! Buffers that outlive the chunk they were made for.
 //!
-//! A buffer of a MiB comes from the system as untouched pages (see [`crate::pages`]). Buffers travel (reader → worker →
-//! writer), so they are kept in one place for the process rather than by thread.
+//! A buffer of a MiB comes from the system as untouched pages (see [`crate::pages`]). Buffers travel (reader →
+//! worker → writer), so they are kept in one place for the process rather than by thread.
 //!
 //! A pool holds at most as many buffers as were ever in use at once, which
 //! [`super::ordered`] bounds.
