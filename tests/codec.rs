@@ -20,6 +20,8 @@ use support::run::has_tool;
 use support::{Scratch, assert_same, gunzip, rigz};
 
 const KIB: usize = 1 << 10;
+/// Chunks are whole numbers of this many bytes.
+const UNIT: usize = 65_535;
 
 /// Around the ends of chunks and of what counts as small; the last is many chunks long.
 const LENS: [usize; 13] = [
@@ -28,18 +30,18 @@ const LENS: [usize; 13] = [
     63,
     64,
     65,
-    128 * KIB - 1,
-    128 * KIB,
-    128 * KIB + 1,
-    256 * KIB,
-    256 * KIB + 1,
-    512 * KIB + 1,
-    1024 * KIB + 1,
-    2500 * KIB,
+    2 * UNIT - 1,
+    2 * UNIT,
+    2 * UNIT + 1,
+    4 * UNIT,
+    4 * UNIT + 1,
+    8 * UNIT + 1,
+    16 * UNIT + 1,
+    39 * UNIT,
 ];
 
 /// Above this an input has more than one chunk.
-const FIRST_CHUNK_LEN: usize = 128 * KIB;
+const FIRST_CHUNK_LEN: usize = 2 * UNIT;
 
 /// Compresses the file `f` of `dir` in every way that must not matter.
 fn compress_every_way(dir: &Scratch, args: &[&str], data: &[u8]) -> Vec<u8> {
@@ -92,9 +94,9 @@ const LEVELS: [&str; 12] = ["-0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8"
 /// Long inputs take their time: one level for each container and engine will do for most kinds.
 fn is_tried(kind: Kind, len: usize, level: &str) -> bool {
     if matches!(level, "-10" | "-12") {
-        return len <= 256 * KIB + 1;
+        return len <= 4 * UNIT + 1;
     }
-    kind == Kind::Text || len <= 512 * KIB + 1 || matches!(level, "-0" | "-1" | "-6" | "-9")
+    kind == Kind::Text || len <= 8 * UNIT + 1 || matches!(level, "-0" | "-1" | "-6" | "-9")
 }
 
 fn every_len_and_level(kind: Kind) {
@@ -136,7 +138,7 @@ fn compressed_data_round_trip_at_every_length_and_level() {
 
 #[test]
 fn what_does_not_compress_hardly_grows() {
-    for len in [0, 1, 64, 65, 1000, 128 * KIB, 3000 * KIB] {
+    for len in [0, 1, 64, 65, 1000, FIRST_CHUNK_LEN, 3000 * KIB] {
         let data = data::random(len, 9);
         for level in LEVELS {
             let packed_len = rigz(&["-n", level], &data).len();
@@ -234,7 +236,7 @@ fn chunks_may_have_any_length() {
 
 #[test]
 fn engines_of_others_are_used_where_they_are_asked_for() {
-    for len in [0, 1, 65, FIRST_CHUNK_LEN, FIRST_CHUNK_LEN + 1, 1024 * KIB + 1] {
+    for len in [0, 1, 65, FIRST_CHUNK_LEN, FIRST_CHUNK_LEN + 1, 16 * UNIT + 1] {
         let data = Kind::Text.data(len);
         let dir = Scratch::with_file("f", &data);
         for level in &LEVELS[1..] {
@@ -469,7 +471,7 @@ fn all_levels() -> impl Iterator<Item = Level> {
 
 #[test]
 fn every_format_is_right_at_every_level_and_length() {
-    for len in FEW_LENS.into_iter().chain([128 * KIB, 128 * KIB + 1, 300 * KIB]) {
+    for len in FEW_LENS.into_iter().chain([FIRST_CHUNK_LEN, FIRST_CHUNK_LEN + 1, 300 * KIB]) {
         let data = data::text(len);
         for level in all_levels() {
             for format in [Format::Zlib, Format::Zip] {

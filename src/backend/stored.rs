@@ -1,9 +1,7 @@
 //! Stored blocks (RFC 1951 §3.2.4): level 0.
 
 use super::Chunk;
-
-/// The largest payload of one stored block: its length field has 16 bits.
-const MAX_BLOCK_LEN: usize = 0xffff;
+use crate::format::stored::{HEADER_LEN, MAX_DATA_LEN, header};
 
 /// Appends `chunk` to `out` as stored blocks. The last block carries the final bit if the stream
 /// ends there.
@@ -11,17 +9,14 @@ const MAX_BLOCK_LEN: usize = 0xffff;
 /// Blocks begin and end on byte boundaries, so the outputs for neighbouring chunks can simply be
 /// joined. An empty chunk that is not the last one gives no bytes.
 pub fn encode(chunk: Chunk<'_>, out: &mut Vec<u8>) {
-    out.reserve(chunk.data.len() + 5 * (chunk.data.len() / MAX_BLOCK_LEN + chunk.cuts.len() + 1));
+    out.reserve(chunk.data.len() + HEADER_LEN * (chunk.data.len() / MAX_DATA_LEN + chunk.cuts.len() + 1));
     for (piece, is_last) in chunk.pieces() {
-        let mut blocks = piece.chunks(MAX_BLOCK_LEN).peekable();
+        let mut blocks = piece.chunks(MAX_DATA_LEN).peekable();
         if is_last && blocks.peek().is_none() {
-            out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
+            out.extend_from_slice(&header(0, true));
         }
         while let Some(block) = blocks.next() {
-            let len = block.len() as u16;
-            out.push(u8::from(is_last && blocks.peek().is_none()));
-            out.extend_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(&(!len).to_le_bytes());
+            out.extend_from_slice(&header(block.len(), is_last && blocks.peek().is_none()));
             out.extend_from_slice(block);
         }
     }

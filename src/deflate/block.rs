@@ -2,6 +2,7 @@
 //! §3.2.3 to §3.2.7).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::bits::BitWriter;
 use super::emit::{self, Entries};
@@ -12,120 +13,159 @@ use super::token::{
     DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_SYMBOLS, NEAR,
     NOTHING, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
 };
+use crate::format::stored;
 
-/// The largest payload of one stored block: its length field has 16 bits.
-const MAX_STORED_LEN: usize = 0xffff;
-
-/// Appends all of `blocks`, which `tokens` are cut into, and which stand for `data`. If the stream ends with
-/// them, there is one at least.
-pub(super) fn write_all(
-    bits: &mut BitWriter<'_>,
-    tokens: &[Token],
-    blocks: &[Block],
-    data: &[u8],
-    is_final: bool,
-) {
-    write_joined(bits, [(tokens, blocks)], data, is_final);
+/// Writes the blocks of a chunk, one behind the other.
+///
+/// What is to be stored waits for what comes: together they take fewer blocks.
+pub(super) struct Writer<'a> {
+    bits: BitWriter<'a>,
+    buf: &'a [u8],
+    /// Where in `buf` is what waits, if anything does. What is written next is right behind it.
+    stored: Range<usize>,
 }
 
-/// As [`write_all`], of segments one behind the other: blocks to both sides of a border become one if it costs
-/// less.
-pub(super) fn write_joined<'a>(
-    bits: &mut BitWriter<'_>,
-    segments: impl IntoIterator<Item = (&'a [Token], &'a [Block])>,
-    mut data: &[u8],
-    is_final: bool,
-) {
-    // The block that is not written yet, and its tokens.
-    let (mut last, mut pieces): (Option<Cow<'_, Block>>, Vec<&[Token]>) = (None, Vec::new());
-    let mut write_last = |block: &Block, pieces: &[&[Token]], is_final| {
-        let (stands_for, rest) = data.split_at(block.histogram.data_len);
-        if block.len == 0 {
-            write_stored(bits, stands_for, is_final);
-        } else {
-            write(bits, pieces, &block.histogram, stands_for, is_final);
-        }
-        data = rest;
-    };
-    for (mut tokens, blocks) in segments {
-        for (i, block) in blocks.iter().enumerate() {
-            let these;
-            (these, tokens) = tokens.split_at(block.len);
-            if let Some(before) = last.take() {
-                if i == 0
-                    && let Some(joined) = split::join(&before, block)
-                {
-                    last = Some(Cow::Owned(joined));
-                    pieces.push(these);
-                    continue;
-                }
-                write_last(&before, &pieces, false);
-                pieces.clear();
+impl<'a> Writer<'a> {
+    /// Appends to `out` what stands for data in `buf`.
+    pub(super) fn new(buf: &'a [u8], out: &'a mut Vec<u8>) -> Writer<'a> {
+        Writer { bits: BitWriter::new(out), buf, stored: 0..0 }
+    }
+
+    /// Appends all of `blocks`, which `tokens` are cut into, and which stand for `data`. If the stream ends with
+    /// them, there is one at least.
+    pub(super) fn write_all(
+        &mut self,
+        tokens: &[Token],
+        blocks: &[Block],
+        data: Range<usize>,
+        is_final: bool,
+    ) {
+        self.write_joined([(tokens, blocks)], data, is_final);
+    }
+
+    /// As [`Writer::write_all`], of segments one behind the other: blocks to both sides of a border become one if it
+    /// costs less.
+    pub(super) fn write_joined<'t>(
+        &mut self,
+        segments: impl IntoIterator<Item = (&'t [Token], &'t [Block])>,
+        data: Range<usize>,
+        is_final: bool,
+    ) {
+        // The block that is not written yet, and its tokens.
+        let (mut last, mut pieces): (Option<Cow<'_, Block>>, Vec<&[Token]>) = (None, Vec::new());
+        let mut start = data.start;
+        let mut write_last = |block: &Block, pieces: &[&[Token]], is_final| {
+            let stands_for = start..start + block.histogram.data_len;
+            start = stands_for.end;
+            if block.len == 0 {
+                self.store(stands_for, is_final);
+            } else {
+                self.write(pieces, &block.histogram, stands_for, is_final);
             }
-            last = Some(Cow::Borrowed(block));
-            pieces.push(these);
+        };
+        for (mut tokens, blocks) in segments {
+            for (i, block) in blocks.iter().enumerate() {
+                let these;
+                (these, tokens) = tokens.split_at(block.len);
+                if let Some(before) = last.take() {
+                    if i == 0
+                        && let Some(joined) = split::join(&before, block)
+                    {
+                        last = Some(Cow::Owned(joined));
+                        pieces.push(these);
+                        continue;
+                    }
+                    write_last(&before, &pieces, false);
+                    pieces.clear();
+                }
+                last = Some(Cow::Borrowed(block));
+                pieces.push(these);
+            }
+        }
+        match last {
+            Some(block) => write_last(&block, &pieces, is_final),
+            None if is_final => self.write(&[], &Histogram::default(), data, true),
+            None => {}
         }
     }
-    match last {
-        Some(block) => write_last(&block, &pieces, is_final),
-        None if is_final => write(bits, &[], &Histogram::default(), &[], true),
-        None => {}
-    }
-}
 
-/// Appends one block with all of `tokens`, which stand for `data` and were counted in `histogram`; or as many
-/// stored blocks as `data` need.
-fn write(bits: &mut BitWriter<'_>, tokens: &[&[Token]], histogram: &Histogram, data: &[u8], is_final: bool) {
-    let extra_bits = extra_bits(histogram);
-    let own = Codes::own(histogram);
-    let header = Header::of(&own);
-    let own_bits = header.bit_len + own.bit_len(histogram);
-    let fixed_bits = FIXED.bit_len(histogram);
-    let coded_bits = 3 + extra_bits + own_bits.min(fixed_bits);
-    if stored_bits(data.len(), bits.bit_count()) < coded_bits {
-        return write_stored(bits, data, is_final);
+    /// Appends one block with all of `tokens`, which stand for `data` and were counted in `histogram`; or stores
+    /// `data`.
+    fn write(&mut self, tokens: &[&[Token]], histogram: &Histogram, data: Range<usize>, is_final: bool) {
+        let extra_bits = extra_bits(histogram);
+        let own = Codes::own(histogram);
+        let header = Header::of(&own);
+        let own_bits = header.bit_len + own.bit_len(histogram);
+        let fixed_bits = FIXED.bit_len(histogram);
+        let coded_bits = 3 + extra_bits + own_bits.min(fixed_bits);
+        if self.stored_bits(data.len()) < coded_bits {
+            return self.store(data, is_final);
+        }
+        self.write_stored(false);
+        let bits = &mut self.bits;
+        let is_own = own_bits < fixed_bits;
+        bits.put(u64::from(is_final) | if is_own { 0b100 } else { 0b010 }, 3);
+        let codes = if is_own { &own } else { &FIXED };
+        if is_own {
+            header.write(bits);
+        }
+        write_tokens(bits, tokens, codes, coded_bits);
     }
-    let is_own = own_bits < fixed_bits;
-    bits.put(u64::from(is_final) | if is_own { 0b100 } else { 0b010 }, 3);
-    let codes = if is_own { &own } else { &FIXED };
-    if is_own {
-        header.write(bits);
-    }
-    write_tokens(bits, tokens, codes, coded_bits);
-}
 
-/// Brings the output to a byte boundary: behind the final block by padding, else by an empty stored block, a sync flush.
-pub(super) fn write_end(bits: &mut BitWriter<'_>, is_last: bool) {
-    if is_last {
-        bits.align();
-    } else {
-        write_stored(bits, &[], false);
-    }
-}
-
-/// Appends `data` as stored blocks, at least one.
-fn write_stored(bits: &mut BitWriter<'_>, data: &[u8], is_final: bool) {
-    let mut rest = data;
-    loop {
-        let (block, behind) = rest.split_at(rest.len().min(MAX_STORED_LEN));
-        bits.put(u64::from(is_final && behind.is_empty()), 3);
-        bits.align();
-        let len = block.len() as u16;
-        bits.put_bytes(&len.to_le_bytes());
-        bits.put_bytes(&(!len).to_le_bytes());
-        bits.put_bytes(block);
-        rest = behind;
-        if rest.is_empty() {
-            return;
+    /// Brings the output to a byte boundary: behind the final block by padding, else by an empty stored block, a sync
+    /// flush, if it is not there already.
+    pub(super) fn end(&mut self, is_last: bool) {
+        self.write_stored(false);
+        if is_last {
+            self.bits.align();
+        } else if self.bits.bit_count() > 0 {
+            self.begin_stored(0, false);
         }
     }
-}
 
-/// What `len` bytes take in stored blocks, when `bit_count` bits of the last byte are in use.
-fn stored_bits(len: usize, bit_count: u32) -> u64 {
-    let blocks = len.div_ceil(MAX_STORED_LEN).max(1) as u64;
-    let first = 3 + u64::from((8 - (bit_count + 3) % 8) % 8) + 32;
-    first + (blocks - 1) * 40 + 8 * len as u64
+    /// Appends `data`, which are right behind what was written, as they are.
+    fn store(&mut self, data: Range<usize>, is_final: bool) {
+        if self.stored.is_empty() {
+            self.stored = data;
+        } else {
+            self.stored.end = data.end;
+        }
+        if is_final {
+            self.write_stored(true);
+        }
+    }
+
+    /// Writes what waits to be stored.
+    fn write_stored(&mut self, is_final: bool) {
+        let data = &self.buf[std::mem::take(&mut self.stored)];
+        let mut blocks = data.chunks(stored::MAX_DATA_LEN).peekable();
+        while let Some(block) = blocks.next() {
+            self.begin_stored(block.len(), is_final && blocks.peek().is_none());
+            self.bits.put_bytes(block);
+        }
+    }
+
+    fn begin_stored(&mut self, len: usize, is_final: bool) {
+        let [bits, lens @ ..] = stored::header(len, is_final);
+        self.bits.put(bits.into(), 3);
+        self.bits.align();
+        self.bits.put_bytes(&lens);
+    }
+
+    /// What storing `len` bytes more takes.
+    fn stored_bits(&self, len: usize) -> u64 {
+        const HEADER_BITS: u64 = 8 * stored::HEADER_LEN as u64;
+        let blocks = |len: usize| len.div_ceil(stored::MAX_DATA_LEN) as u64;
+        let data_bits = 8 * len as u64;
+        let waiting = self.stored.len();
+        if waiting > 0 {
+            return data_bits + HEADER_BITS * (blocks(waiting + len) - blocks(waiting));
+        }
+        // The first header begins in the middle of a byte.
+        let bit_count = self.bits.bit_count();
+        let first = 3 + u64::from((8 - (bit_count + 3) % 8) % 8) + 32;
+        data_bits + first + HEADER_BITS * (blocks(len).max(1) - 1)
+    }
 }
 
 /// All extra bits of what was counted.

@@ -22,7 +22,6 @@ mod token;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use bits::BitWriter;
 use chain::{Chains, Effort, Unchecked};
 use optimal::Passes;
 use split::Block;
@@ -276,19 +275,18 @@ impl BlockWriter {
         out: &mut Vec<u8>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>, &mut Vec<Block>) -> usize,
     ) {
-        let mut bits = BitWriter::new(out);
+        let mut writer = block::Writer::new(chunk.buf, out);
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
                 let end = parse(start..piece.end, &mut self.tokens, &mut self.blocks);
-                let (data, is_final) = (&chunk.buf[start..end], is_last && end == piece.end);
-                block::write_all(&mut bits, &self.tokens, &self.blocks, data, is_final);
+                writer.write_all(&self.tokens, &self.blocks, start..end, is_last && end == piece.end);
                 start = end;
                 if start == piece.end {
                     break;
                 }
             }
-            block::write_end(&mut bits, is_last);
+            writer.end(is_last);
         }
     }
 }

@@ -17,8 +17,8 @@
 //! fills it to the worker that encoded it; an output buffer to its worker, then to the writer.
 //! Both then go back to their pool.
 //!
-//! Chunks form groups, each behind a seek mark (`format::mark`) that says how long it is. So the writer
-//! holds back a group until it is complete.
+//! Chunks form groups, each behind a seek mark (`format::mark`) that says how long it is, unless stored blocks
+//! say so. So the writer holds back a group until it is complete.
 //!
 //! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
@@ -31,14 +31,14 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::{Threads, ordered, pool, sample};
-use crate::backend::{self, fixed, libdeflate, stored, zlib_ng, zopfli};
+use crate::backend::{self, fixed, libdeflate, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
 use crate::deflate::{self, Strategy, Tuning};
 use crate::error::Error;
 use crate::format::extra::Subfield;
 use crate::format::gzip::{self, NewHeader, TRAILER_LEN, Trailer};
 use crate::format::mark::{self, Mark};
-use crate::format::{bgzf, zip, zlib};
+use crate::format::{bgzf, stored, zip, zlib};
 use crate::pages::Pages;
 use crate::plan::cuts::{Cuts, Scanner};
 use crate::plan::level::Engine;
@@ -367,7 +367,7 @@ fn encode_blocks(engine: Engine, chunk: deflate::Chunk<'_>, out: &mut Vec<u8>) {
     let (window, data) = buf[..end].split_at(start);
     let others_chunk = backend::Chunk { window, data, cuts, is_last };
     match engine {
-        Engine::Stored => stored::encode(others_chunk, out),
+        Engine::Stored => backend::stored::encode(others_chunk, out),
         Engine::Rigz(Tuning { strategy: Strategy::Usual, .. }) | Engine::Libdeflate { usual: 1.., .. }
             if others_chunk.is_whole() && data.len() <= fixed::MAX_LEN =>
         {
@@ -408,9 +408,9 @@ impl Framer<'_> {
         }
         let mut pieces = std::mem::take(&mut self.held);
         if let Some(at) = pieces[0].mark_at {
-            // A group that is alone has nobody to be decoded with.
-            let is_alone = is_last && self.written == 0;
-            match mark_of(&pieces, at).filter(|_| !is_alone) {
+            // A group that is alone has nobody to be decoded with, and stored blocks say their own lengths.
+            let needs_mark = !(is_last && self.written == 0 || is_stored(&pieces, at + mark::LEN));
+            match mark_of(&pieces, at).filter(|_| needs_mark) {
                 Some(mark) => pieces[0].bytes[at..at + mark::LEN].copy_from_slice(&mark.to_bytes()),
                 None => drop(pieces[0].bytes.drain(at..at + mark::LEN)),
             }
@@ -441,6 +441,12 @@ impl Framer<'_> {
             }
         }
     }
+}
+
+/// Whether all of a group, which begins at `start` in the first of its pieces, is stored blocks.
+fn is_stored(pieces: &[Piece], start: usize) -> bool {
+    let starts = std::iter::once(start).chain(std::iter::repeat(0));
+    pieces.iter().zip(starts).all(|(piece, start)| stored::are_blocks(&piece.bytes[start..]))
 }
 
 /// The mark at `at` in the first of a group's pieces; `None` if the group is too long for one.

@@ -1,9 +1,10 @@
 //! Which of two tunings a chunk gets: the encoders try a sample of it.
 
 use crate::backend::{Chunk, libdeflate, zlib_ng};
+use crate::plan::cuts::UNIT;
 
 /// Shorter chunks are not probed: a sample of them would tell nothing.
-const MIN_PROBED_LEN: usize = 128 << 10;
+const MIN_PROBED_LEN: usize = 2 * UNIT;
 
 /// A piece from the middle of a chunk that is long enough.
 fn sample(data: &[u8]) -> Option<&[u8]> {

@@ -5,5 +5,6 @@ pub mod bgzf;
 pub mod extra;
 pub mod gzip;
 pub mod mark;
+pub mod stored;
 pub mod zip;
 pub mod zlib;

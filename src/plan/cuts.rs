@@ -9,12 +9,14 @@
 //! - ends of chunks, at one inner cut in sixteen: the encoder starts anew from the window, so
 //!   that nothing older than the window has any say in what follows.
 
+use crate::format::stored;
+
 /// Where chunks end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cuts {
     /// Short at first, so that a file of a few hundred KiB already occupies several threads;
-    /// longer later, because every restart of an engine without a window costs about 1 KiB. Never shorter than this, a
-    /// power of two, in bytes: what starting anew takes, and fast engines soon have done.
+    /// longer later, because every restart of an engine without a window costs about 1 KiB. Never shorter than this
+    /// many [`UNIT`]s, a power of two: what starting anew takes, and fast engines soon have done.
     Growing(usize),
     /// All of this length, in bytes.
     Fixed(usize),
@@ -22,12 +24,12 @@ pub enum Cuts {
     Content,
 }
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
+/// Chunks that grow, and groups of them, are whole numbers of this many bytes: what a stored block holds. So data that
+/// nothing shortens take no more blocks than if they were one chunk.
+pub const UNIT: usize = stored::MAX_DATA_LEN;
 
-/// (from this position on, chunks have this length); positions are sums of the lengths before.
-const GROWTH: [(u64, usize); 4] =
-    [(2 * MIB, 1 << 20), (MIB, 512 << 10), (512 * KIB, 256 << 10), (0, 128 << 10)];
+/// (from this position on, chunks have this length), in [`UNIT`]s; positions are sums of the lengths before.
+const GROWTH: [(u64, usize); 4] = [(32, 16), (16, 8), (8, 4), (0, 2)];
 
 /// The longest chunk whose end the data decide.
 const MAX_CONTENT_LEN: usize = 2 << 20;
@@ -48,9 +50,10 @@ impl Cuts {
             Cuts::Fixed(len) => len,
             Cuts::Content => MAX_CONTENT_LEN,
             Cuts::Growing(least) => {
+                let units = pos / UNIT as u64;
                 let (_, len) =
-                    GROWTH.iter().find(|(from, _)| pos >= *from).expect("the last row begins at 0");
-                least.max(*len)
+                    GROWTH.iter().find(|(from, _)| units >= *from).expect("the last row begins at 0");
+                least.max(*len) * UNIT
             }
         }
     }
@@ -112,15 +115,15 @@ mod tests {
 
     #[test]
     fn chunks_grow_and_never_step_over_a_row() {
-        for least in [128 << 10, 512 << 10] {
-            let (mut pos, mut before) = (0, least);
-            while pos < 64 * MIB {
+        for least in [2, 8] {
+            let (mut pos, mut before) = (0, least * UNIT);
+            while pos < 1000 * UNIT as u64 {
                 let len = Cuts::Growing(least).max_len(pos);
-                assert!(len >= before && len.is_power_of_two(), "at {pos}");
+                assert!(len >= before && (len / UNIT).is_power_of_two(), "at {pos}");
                 assert_eq!(pos % len as u64, 0, "chunks are aligned to their length");
                 (pos, before) = (pos + len as u64, len);
             }
-            assert_eq!(Cuts::Growing(least).max_len(u64::MAX), 1 << 20);
+            assert_eq!(Cuts::Growing(least).max_len(u64::MAX), 16 * UNIT);
         }
     }
 

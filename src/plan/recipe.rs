@@ -1,7 +1,7 @@
 //! What the user wants of the compressed data → who writes the blocks, what surrounds them, where
 //! chunks end.
 
-use super::cuts::Cuts;
+use super::cuts::{Cuts, UNIT};
 pub use super::level::Family;
 use super::level::{Engine, Level, row};
 pub use crate::backend::zopfli::Tuning as ZopfliTuning;
@@ -100,9 +100,9 @@ impl Groups {
 /// The farthest that a match reaches back (RFC 1951 §2).
 const WINDOW_LEN: usize = 32 << 10;
 
-/// The length of the first chunks, as a rule and at the fast levels.
-const LEAST_CHUNK_LEN: usize = 128 << 10;
-const FAST_CHUNK_LEN: usize = 512 << 10;
+/// The length of the first chunks, as a rule and at the fast levels, in [`UNIT`]s.
+const LEAST_CHUNK_LEN: usize = 2;
+const FAST_CHUNK_LEN: usize = 8;
 /// The usual chunk length at level 11, where every chunk costs a window that is encoded twice.
 const ZOPFLI_CHUNK_LEN: usize = 1 << 20;
 
@@ -172,9 +172,9 @@ fn engines(wanted: &Wanted) -> (Engine, Engine, bool) {
 /// Groups of such a length that a window that is not seen costs next to nothing (0.1 to 0.2 % of the
 /// output), and readers have something to do at the same time.
 fn groups(wanted: &Wanted) -> Option<Groups> {
-    const USUAL: Groups = Groups { len: 2 << 20 };
+    const USUAL: Groups = Groups { len: 32 * UNIT as u64 };
     /// For levels that are chosen for the size.
-    const DENSE: Groups = Groups { len: 4 << 20 };
+    const DENSE: Groups = Groups { len: 64 * UNIT as u64 };
     /// Every chunk by itself.
     const ALONE: Groups = Groups { len: 1 };
     match wanted.level.number() {

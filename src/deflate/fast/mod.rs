@@ -41,7 +41,6 @@ mod turns;
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::split::Block;
 use super::token::{Draft, END_OF_BLOCK, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
@@ -268,7 +267,7 @@ impl Fast {
         out: &mut Vec<u8>,
     ) {
         let buf = chunk.buf;
-        let mut bits = BitWriter::new(out);
+        let mut writer = block::Writer::new(buf, out);
         // For each stream, up to where it knows all; cleared are the tables of those that began.
         let mut known = [None; MAX_STREAMS];
         for (piece, is_last) in chunk.pieces() {
@@ -304,12 +303,12 @@ impl Fast {
                 let is_final = is_last && start == piece.end;
                 let segments = self.segments[..count].iter();
                 let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
-                block::write_joined(&mut bits, segments, &buf[begin..start], is_final);
+                writer.write_joined(segments, begin..start, is_final);
                 if start == piece.end {
                     break;
                 }
             }
-            block::write_end(&mut bits, is_last);
+            writer.end(is_last);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A stream made of groups behind seek marks ([`mark`]): decoded in parallel, written in order.
 //!
-//! The caller's thread goes from mark to mark and copies nothing where the input is in memory; of
+//! The caller's thread goes from mark to mark, or from one stored block to the next, and copies nothing where the input is in memory; of
 //! streams groups are copied one by one. A worker decodes several at a time ([`super::lanes`]).
 //! Groups count only if the blocks of each look back to nothing before it, end exactly where the next
 //! mark begins, or the stream, and decode to exactly as much as the mark said. What does not is given
@@ -26,6 +26,7 @@ use crate::checksum::{Joined, Kind};
 use crate::engine::{pool, tasks};
 use crate::error::Error;
 use crate::format::mark::{self, Mark};
+use crate::format::stored::{self, Run};
 use crate::inflate::Stop;
 use crate::io::input::Input;
 use crate::io::map;
@@ -51,8 +52,11 @@ pub(super) fn inflate<'a>(
     output: &mut Output<'_, '_>,
     sum: &mut Joined,
 ) -> Result<bool, Error> {
-    // A group that is alone has nobody to be decoded with.
-    let is_worthwhile = |group: Piece<()>| group.end == Stop::Block;
+    // A group that is alone has nobody to be decoded with. Anybody may begin with a stored block.
+    let is_worthwhile = |group: Piece<()>| {
+        let has_mark = group.deflate.start > 0;
+        group.end == Stop::Block && (has_mark || group.deflate.len() >= ITEM_LEN)
+    };
     if output.lies >= MAX_LIES || !peek_group(input, 0).is_some_and(is_worthwhile) {
         return Ok(false);
     }
@@ -118,7 +122,7 @@ fn next_item<'a>(input: &mut Input<'a>, kind: Kind) -> Option<Item<'a>> {
 /// Where reading fails it is not at hand; whoever reads next will say so.
 fn peek_group(input: &mut Input<'_>, offset: usize) -> Option<Piece<()>> {
     if !has_mark(input, offset) {
-        return None;
+        return peek_stored(input, offset);
     }
     let start = offset + mark::LEN;
     let Mark { packed_len, data_len } = Mark::read(input.peek_at_least(start).ok()?.get(offset..)?)?;
@@ -128,15 +132,44 @@ fn peek_group(input: &mut Input<'_>, offset: usize) -> Option<Piece<()>> {
     if !is_sound || input.peek_at_least(deflate.end).ok()?.len() < deflate.end {
         return None;
     }
-    let end = if has_mark(input, deflate.end) { Stop::Block } else { Stop::End };
+    let goes_on = has_mark(input, deflate.end) || has_stored(input, deflate.end);
+    let end = if goes_on { Stop::Block } else { Stop::End };
     Some(Piece { deflate, data_len, end, info: () })
 }
 
-/// Whether there seems to be a mark `offset` bytes ahead. Sees no more than follows any stream, so that
-/// nobody waits for what does not come.
+/// Stored blocks `offset` bytes ahead, if there are any, as a group: as many as an item needs.
+fn peek_stored(input: &mut Input<'_>, offset: usize) -> Option<Piece<()>> {
+    let mut run = Run::default();
+    while run.packed_len < ITEM_LEN && !run.is_final && has_stored(input, offset + run.packed_len) {
+        let at = offset + run.packed_len;
+        let mut longer = run;
+        if !longer.extend(input.peek_at_least(at + stored::HEADER_LEN).ok()?.get(at..)?) {
+            break;
+        }
+        let end = offset + longer.packed_len;
+        if input.peek_at_least(end).ok()?.len() < end {
+            break;
+        }
+        run = longer;
+    }
+    let end = if run.is_final { Stop::End } else { Stop::Block };
+    let deflate = offset..offset + run.packed_len;
+    (run.data_len > 0).then_some(Piece { deflate, data_len: run.data_len, end, info: () })
+}
+
+/// Whether there seems to be a mark `offset` bytes ahead.
 fn has_mark(input: &mut Input<'_>, offset: usize) -> bool {
-    let bytes = input.peek_at_least(offset + mark::PREFIX.len());
-    bytes.is_ok_and(|bytes| bytes.get(offset..).is_some_and(|bytes| bytes.starts_with(&mark::PREFIX)))
+    peek_four(input, offset) == Some(mark::PREFIX)
+}
+
+/// Whether there seems to be a stored block `offset` bytes ahead.
+fn has_stored(input: &mut Input<'_>, offset: usize) -> bool {
+    peek_four(input, offset).is_some_and(|[bits, len, _, check]| bits <= 1 && check == !len)
+}
+
+/// What is `offset` bytes ahead: no more than follows any stream, so that nobody waits for what does not come.
+fn peek_four(input: &mut Input<'_>, offset: usize) -> Option<[u8; 4]> {
+    input.peek_at_least(offset + 4).ok()?.get(offset..)?.first_chunk().copied()
 }
 
 #[cfg(test)]
@@ -144,7 +177,7 @@ mod tests {
     use super::super::sink::with_output;
     use super::*;
     use crate::backend::zlib_ng::{self, Tuning};
-    use crate::backend::{Chunk, fixed};
+    use crate::backend::{self, Chunk, fixed};
     use crate::engine::Threads;
 
     /// So that an item has one group.
@@ -241,7 +274,8 @@ mod tests {
     fn marks_are_followed_as_far_as_they_lead() {
         let groups = groups();
         let mut unmarked = groups[..3].to_vec();
-        unmarked.push(vec![0, 0, 0, 0xff, 0xff]);
+        // A block with the fixed codes and nothing in it, and an empty stored one.
+        unmarked.push(vec![2, 0, 0, 0, 0xff, 0xff]);
         // A group behind which there is no mark should have ended the stream.
         let consumed = groups[..2].concat().len();
         let expected = Outcome { has_ended: false, consumed, written: 2 * GROUP_LEN, lies: 1 };
@@ -255,6 +289,29 @@ mod tests {
         cut[5].truncate(mark::LEN + 10);
         let consumed = groups[..5].concat().len();
         assert_eq!(outcome(&cut), Outcome { consumed, written: 5 * GROUP_LEN, ..expected });
+    }
+
+    #[test]
+    fn stored_blocks_need_no_marks() {
+        let (good, data) = (groups(), data());
+        let stored = |at: usize| {
+            let mut packed = Vec::new();
+            let data = &data[at * GROUP_LEN..(at + 1) * GROUP_LEN];
+            backend::stored::encode(Chunk { data, is_last: at == 5, ..Chunk::default() }, &mut packed);
+            packed
+        };
+        for which in [&[0][..], &[3], &[5], &[0, 1, 4], &[0, 1, 2, 3, 4, 5]] {
+            let mut groups = good.clone();
+            for at in which {
+                groups[*at] = stored(*at);
+            }
+            let consumed = groups.concat().len();
+            let whole = Outcome { has_ended: true, consumed, written: data.len(), lies: 0 };
+            assert_eq!(outcome(&groups), whole, "{which:?}");
+        }
+        // Too few of them, and then something else.
+        let few = Outcome { has_ended: false, consumed: 0, written: 0, lies: 0 };
+        assert_eq!(outcome(&[vec![0, 1, 0, 0xfe, 0xff, data[0]], vec![2, 0]]), few);
     }
 
     #[test]
