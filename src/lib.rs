@@ -14,7 +14,7 @@
 //! | [`inflate`] | our DEFLATE decoder |
 //! | [`backend`] | DEFLATE by libraries, and what is simple: libdeflate, zlib-ng, Zopfli, stored blocks |
 //! | [`checksum`] | CRC-32, Adler-32 and their combination |
-//! | `pages` | memory of its own, in large pages |
+//! | `pages` | memory of its own |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
 //!
 //! Imports go down that list only. Codecs take slices and know no files, threads, clocks or

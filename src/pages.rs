@@ -2,7 +2,8 @@
 //! Memory of its own: zeroed by the system page by page when it is first used.
 //!
 //! A page that is touched for the first time costs more than a fast level or decoder spends on what goes into it. Large
-//! pages cost a tenth of that, where the system gives them to those who ask.
+//! pages cost a tenth of that where the system has some at hand, but in a virtual machine that has given free memory
+//! back they cost twenty times as much. So they are for what is filled to the end and used again only.
 
 use std::io;
 use std::marker::PhantomData;
@@ -31,19 +32,24 @@ unsafe impl Number for u8 {}
 unsafe impl Number for u64 {}
 
 impl<T: Number> Pages<T> {
-    /// `len` zeros or more. What fills large pages, or half of the last one, is in large pages.
+    /// `len` zeros or more.
     pub(crate) fn zeroed(len: usize) -> io::Result<Pages<T>> {
-        let len = len * size_of::<T>();
-        let large_len = (len + LARGE_LEN / 2) / LARGE_LEN * LARGE_LEN;
+        let map = MmapMut::map_anon((len * size_of::<T>()).next_multiple_of(8).max(8))?;
+        Ok(Pages { map, of: PhantomData })
+    }
+
+    /// The same in large pages, if it fills one.
+    pub(crate) fn zeroed_large(len: usize) -> io::Result<Pages<T>> {
+        let byte_len = len * size_of::<T>();
+        if byte_len < LARGE_LEN {
+            return Pages::zeroed(len);
+        }
         // Maps of whole large pages begin at one.
-        let map_len = if large_len > 0 { len.next_multiple_of(LARGE_LEN) } else { len.next_multiple_of(8) };
-        let map = MmapMut::map_anon(map_len.max(8))?;
+        let pages = Pages::zeroed(byte_len.next_multiple_of(LARGE_LEN) / size_of::<T>())?;
         // Only a hint: everything works without it.
         #[cfg(target_os = "linux")]
-        if large_len > 0 {
-            let _ = map.advise_range(memmap2::Advice::HugePage, 0, large_len);
-        }
-        Ok(Pages { map, of: PhantomData })
+        let _ = pages.map.advise_range(memmap2::Advice::HugePage, 0, byte_len / LARGE_LEN * LARGE_LEN);
+        Ok(pages)
     }
 }
 
@@ -86,9 +92,11 @@ mod tests {
         for len in
             [0, 1, 7, 8, 4096, LARGE_LEN / 2 - 1, LARGE_LEN / 2, LARGE_LEN, LARGE_LEN + 1, 2 * LARGE_LEN + 9]
         {
-            let mut bytes = Pages::<u8>::zeroed(len).unwrap();
-            assert!(bytes.len() >= len && bytes.iter().all(|byte| *byte == 0), "{len}");
-            bytes.fill(1);
+            for make in [Pages::<u8>::zeroed, Pages::zeroed_large] {
+                let mut bytes = make(len).unwrap();
+                assert!(bytes.len() >= len && bytes.iter().all(|byte| *byte == 0), "{len}");
+                bytes.fill(1);
+            }
             let mut numbers = Pages::<u64>::zeroed(len / 8).unwrap();
             assert!(numbers.len() >= len / 8 && numbers.iter().all(|number| *number == 0), "{len}");
             bytes_of_mut(&mut numbers).fill(2);

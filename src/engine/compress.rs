@@ -23,7 +23,7 @@
 //! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
 //! (at most 9 MiB; from level 10 on, and Zopfli, some 20 MiB). At 2 threads and the default schedule (`c` ≤ 1 MiB, `g` ≤ 4 MiB):
-//! below 41 MiB, as chunks are in large pages of 2 MiB.
+//! below 36 MiB.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -132,7 +132,7 @@ const USUAL_LEN: usize = (1 << 20) + (64 << 10);
 /// not be given up soon.
 fn buffer(len: usize) -> Result<Pages<u8>, Error> {
     let len = if len > USUAL_LEN / 4 { len.max(USUAL_LEN) } else { len };
-    pool::CHUNKS.take_pages(len + deflate::PADDING_LEN).map_err(Error::Read)
+    pool::CHUNKS.take_pages(len + deflate::PADDING_LEN, Pages::zeroed).map_err(Error::Read)
 }
 
 /// How far a reader that searches for the end of a chunk goes at a time.

@@ -48,11 +48,15 @@ impl<T> Pool<T> {
 }
 
 impl Pool<Pages<u8>> {
-    /// A buffer of at least `len` bytes with any content.
-    pub(super) fn take_pages(&self, len: usize) -> io::Result<Pages<u8>> {
+    /// A buffer of at least `len` bytes with any content; a new one is as `zeroed` makes it.
+    pub(super) fn take_pages(
+        &self,
+        len: usize,
+        zeroed: fn(usize) -> io::Result<Pages<u8>>,
+    ) -> io::Result<Pages<u8>> {
         match self.pop().filter(|buf| buf.len() >= len) {
             Some(buf) => Ok(buf),
-            None => Pages::zeroed(len),
+            None => zeroed(len),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Buffer for Vec<u8> {
 
 impl Buffer for Pages<u8> {
     fn take(len: usize) -> Option<Pages<u8>> {
-        pool::GROUPS.take_pages(len).ok()
+        pool::GROUPS.take_pages(len, Pages::zeroed_large).ok()
     }
 
     fn put(self) {
