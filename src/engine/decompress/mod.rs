@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `members` | gzip members that say their own length | found by walking headers, decoded in parallel |
 //! | `ahead` | short gzip members that do not, behind another one | found by how they begin, decoded in parallel |
-//! | `serial` | all other gzip members | one after the other; writing overlaps decoding |
+//! | `serial` | all other gzip members | one after the other; with more than two threads writing overlaps decoding |
 //! | `zip` | the first entry of a zip file | as `serial`; or copied, if it is stored |
 //! | `zlib` | a zlib stream | as `serial` |
 //! | `old` | formats older than gzip | as `serial`, by [`crate::legacy`] |

@@ -1,9 +1,10 @@
 //! Where the output goes of whatever decodes on one thread.
 //!
-//! The decoder fills a buffer, hands it over and gets an empty one back. With more than one
-//! thread the buffers travel to a writer thread, which is started only when a second buffer is
+//! The decoder fills a buffer and writes it. With more threads than [`MAX_DIRECT`] it hands it over and gets an
+//! empty one back: the buffers travel to a writer thread, which is started only when a second buffer is
 //! needed, so that small files start none. At most [`QUEUED`]` + 2` buffers exist: those in the
-//! queue, one being filled, one being written.
+//! queue, one being filled, one being written. Of two threads both have enough to do, and the one that decodes
+//! leaves the more to the other the longer it writes.
 
 use std::io::Write;
 use std::ops::Range;
@@ -19,6 +20,8 @@ use crate::inflate::commands::SLACK;
 /// when their checksum is made and when they are written.
 pub(super) const BUF_LEN: usize = 256 << 10;
 
+/// The most threads with which nobody does nothing but write.
+const MAX_DIRECT: usize = 2;
 /// Buffers waiting for the writer thread.
 const QUEUED: usize = 4;
 
@@ -166,7 +169,7 @@ impl<'env> Sink<'_, 'env> {
 
     fn decide(&mut self) {
         *self = match std::mem::replace(self, Sink::Closed) {
-            Sink::Undecided(_, out, threads) if threads.get() <= 1 => Sink::Direct(out),
+            Sink::Undecided(_, out, threads) if threads.get() <= MAX_DIRECT => Sink::Direct(out),
             Sink::Undecided(scope, out, _) => {
                 let (tx, rx) = sync_channel(QUEUED);
                 // The thread gets the output only once it is there to take it.

@@ -25,9 +25,11 @@
 //!
 //! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
 //! name only. If not, the stream goes on without for a stretch: on one thread with a scout beside it, there in order.
+//! The first batch of several threads says nothing, as it touches most memory for the first time.
 //!
 //! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
-//! byte of [`MAX_PIECE_LEN`], in large pages: 36 MiB with two threads, 12 MiB where blocks are as short as usual.
+//! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 8 MiB where blocks are as short as usual; a fifth of it is
+//! usual.
 //! One thread alone has one scout, with 640 KiB.
 
 use std::collections::VecDeque;
@@ -61,16 +63,10 @@ pub(super) const MIN_LEN: usize = 512 << 10;
 /// After so many pieces in a row that were of no use, the rest of a batch is decoded in order.
 const MAX_MISSES: u32 = 4;
 /// Batches of several threads: long ones, as everybody has to wait where one ends.
-const TOGETHER: Batches =
-    Batches { first: 8 * (1 << 20), factor: 16, max: u64::MAX, stretch: 8 * (8 << 20), is_trusted: false };
+const TOGETHER: Batches = Batches { first: 8 * (2 << 20), factor: 16, max: u64::MAX, stretch: 8 * (8 << 20) };
 /// Batches of one thread, which gains less: the data are looked at more often.
-const ALONE: Batches = Batches {
-    first: 2 * 8 * MIN_PIECE_LEN as u64,
-    factor: 4,
-    max: 8 * (4 << 20),
-    stretch: 8 * (512 << 10),
-    is_trusted: true,
-};
+const ALONE: Batches =
+    Batches { first: 2 * 8 * MIN_PIECE_LEN as u64, factor: 4, max: 8 * (4 << 20), stretch: 8 * (512 << 10) };
 
 /// What scouts keep between pieces.
 static SCOUTS: Mutex<Vec<Box<Scout>>> = Mutex::new(Vec::new());
@@ -98,8 +94,6 @@ struct Batches {
     /// After two in a row that were of no use (one may have met with somebody else's work) the stream is decoded without
     /// such help for a stretch, and after each further one, each twice as long as the one before.
     stretch: u64,
-    /// Whether that holds from the start; else the very first one must be of use.
-    is_trusted: bool,
 }
 
 /// How a stream has dealt with scouts so far.
@@ -110,6 +104,8 @@ pub(super) struct Patience {
     stretch_len: u64,
     /// Whether the last batch was of no use.
     has_failed: bool,
+    /// Whether the pace of a batch says something about the next: not that of the first one.
+    judges: bool,
     batch_len: u64,
     batches: Batches,
 }
@@ -123,7 +119,7 @@ impl Default for Patience {
 impl Patience {
     fn new(batches: Batches) -> Patience {
         let (stretch_len, batch_len) = (batches.stretch, batches.first);
-        Patience { unhelped: 0, stretch_len, has_failed: !batches.is_trusted, batch_len, batches }
+        Patience { unhelped: 0, stretch_len, has_failed: false, judges: false, batch_len, batches }
     }
 
     /// Takes note of a batch.
@@ -202,17 +198,25 @@ pub(super) fn go_on(
             let blocks_len = 4 * (lap.input(stream) / 8) as usize;
             let len = blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two();
             // What this thread would do without the others.
-            let (in_order, beside) = (lap.pace(stream), Lap::begin(stream));
-            go_beside(stream, bytes, end.min(stream.pos + 8 * MIN_PIECE_LEN as u64))?;
-            if !stream.is_at_block() || stream.pos == end {
-                continue;
+            let mut alone = lap.pace(stream);
+            if patience.judges {
+                let beside = Lap::begin(stream);
+                go_beside(stream, bytes, end.min(stream.pos + 8 * MIN_PIECE_LEN as u64))?;
+                alone = alone.min(beside.pace(stream));
+                if !stream.is_at_block() || stream.pos == end {
+                    continue;
+                }
             }
-            let (alone, together) = (in_order.min(beside.pace(stream)), Lap::begin(stream));
+            let together = Lap::begin(stream);
             // A short rest is not worth another beginning.
             let has_more = end - stream.pos > patience.batch_len.saturating_mul(2);
             let until = if has_more { stream.pos + patience.batch_len } else { end };
             let is_useful = speculate(stream, bytes, Pieces { len, begin: stream.pos }, until)?;
-            patience.learn(is_useful && together.pace(stream) < alone);
+            if !is_useful || patience.judges {
+                // A little for what disturbs such short stretches.
+                patience.learn(is_useful && together.pace(stream) < 1.05 * alone);
+            }
+            patience.judges = true;
         }
     }
     stream.decode_to(bytes, u64::MAX)
