@@ -14,14 +14,16 @@
 //! where a match would have to be longer than the best one. Mostly the latter are rare, and often
 //! they are nowhere in the window. zlib-ng's slow levels choose between chains, too.
 //!
+//! Thorough searches have chains of eight bytes besides (of sixteen, where the others are of eight), for matches that
+//! are at least as long: of what such a chain leads to, most is of use, where chains of four lead through hundreds of
+//! places to find a longer match. And they know the last place of three bytes from everywhere.
+//!
 //! The data are read through [`Bytes`]. The argument for its contract: whatever is inserted was in the data,
 //! links lead from inserted positions to earlier ones, and a match never goes beyond `end`, which
 //! is in the data. Tests run the same code with bounds checks.
 
 use std::hint::select_unpredictable as select;
-#[cfg(target_arch = "x86_64")]
-use std::ops::Range;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use memmap2::MmapMut;
 
@@ -144,8 +146,9 @@ pub(super) struct Chains {
     inserted: usize,
     /// The farthest one that had to be. What is inserted beyond it is less than [`BATCH_LEN`].
     needed: usize,
-    /// Bits of indexes into the table of chains, and into that for three bytes, 0 if that is not used.
+    /// Bits of indexes into the tables of chains and wide chains, and into that for three bytes, 0 if one is not used.
     bits: u32,
+    wide_bits: u32,
     bits3: u32,
 }
 
@@ -157,11 +160,15 @@ struct Tables {
     last3: [i16; 1 << MAX_BITS],
     /// By position, modulo the window: the last position before it with the same hash.
     links: [[i16; GROUP]; WINDOW_LEN / GROUP],
+    /// The same for wide chains, and for three bytes where searches are thorough.
+    wide_last: [i16; 1 << MAX_BITS],
+    wide_links: [i16; WINDOW_LEN],
+    links3: [i16; WINDOW_LEN],
 }
 
 impl Default for Chains {
     fn default() -> Chains {
-        Chains { tables: Place::new(), base: 0, inserted: 0, needed: 0, bits: 0, bits3: 0 }
+        Chains { tables: Place::new(), base: 0, inserted: 0, needed: 0, bits: 0, wide_bits: 0, bits3: 0 }
     }
 }
 
@@ -198,10 +205,19 @@ impl Chains {
         let bits = (buf.len() | 255).ilog2() + 1;
         let has_short = Finder::<LEAST, B>::HAS_SHORT;
         (self.bits, self.bits3) = (bits.min(MAX_BITS), if has_short { bits.min(bits3) } else { 0 });
+        self.wide_bits = 0;
         self.tables.last[..1 << self.bits].fill(NOWHERE);
         self.tables.last3[..1 << self.bits3].fill(NOWHERE);
         (self.base, self.inserted, self.needed) = (0, 0, 0);
         Finder { chains: self, buf }
+    }
+
+    /// The same for searches by [`Finder::find_thoroughly`].
+    pub(super) fn begin_thorough<const LEAST: usize, B: Bytes>(&mut self, buf: B) -> Finder<'_, LEAST, B> {
+        let finder = self.begin(buf, MANY_BITS3);
+        finder.chains.wide_bits = finder.chains.bits;
+        finder.chains.tables.wide_last[..1 << finder.chains.bits].fill(NOWHERE);
+        finder
     }
 
     /// Goes on to the next window.
@@ -211,6 +227,11 @@ impl Chains {
         self.tables.last3[..1 << self.bits3].iter_mut().for_each(slide);
         self.tables.last[..1 << self.bits].iter_mut().for_each(slide);
         self.tables.links.as_flattened_mut().iter_mut().for_each(slide);
+        if self.wide_bits > 0 {
+            self.tables.wide_last[..1 << self.wide_bits].iter_mut().for_each(slide);
+            self.tables.wide_links.iter_mut().for_each(slide);
+            self.tables.links3.iter_mut().for_each(slide);
+        }
     }
 
     /// Inserts `pos`, where `bytes` are, into the table for three bytes; returns the last position, below
@@ -227,6 +248,18 @@ impl Chains {
     #[inline(always)]
     fn link(&self, pos: usize) -> isize {
         self.base as isize + isize::from(self.tables.links.as_flattened()[pos % WINDOW_LEN])
+    }
+
+    /// The same in wide chains.
+    #[inline(always)]
+    fn wide_link(&self, pos: usize) -> isize {
+        self.base as isize + isize::from(self.tables.wide_links[pos % WINDOW_LEN])
+    }
+
+    /// The same for three bytes.
+    #[inline(always)]
+    fn link3(&self, pos: usize) -> isize {
+        self.base as isize + isize::from(self.tables.links3[pos % WINDOW_LEN])
     }
 }
 
@@ -263,6 +296,7 @@ impl Found {
 }
 
 /// A search in the middle.
+#[derive(Clone, Copy)]
 struct Search {
     /// Where a match is searched for, and the four bytes there.
     pos: usize,
@@ -271,8 +305,9 @@ struct Search {
     max_len: usize,
     /// A match of this length ends the search.
     nice_len: usize,
-    /// The next candidate in the chain of `bytes`.
+    /// The next candidate in the chain of `bytes`, and the first place where one may be.
     from: isize,
+    lowest: isize,
     /// How many more may be compared.
     left: u32,
 }
@@ -288,17 +323,22 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
     const WIDTH: usize = if LEAST > MIN_MATCH { LEAST } else { LEAST + 1 };
     /// Whether three bytes are matches, too.
     const HAS_SHORT: bool = LEAST == MIN_MATCH;
+    /// What wide chains are of, in bytes.
+    const WIDE: usize = if Self::WIDTH < 8 { 8 } else { 16 };
 
     /// Inserts positions, `pos` and some more: whole groups, but at the end of the data.
     #[inline(never)]
     fn insert(&mut self, pos: usize) {
-        let chains = &mut *self.chains;
         let end = (pos / (2 * GROUP) * (2 * GROUP) + BATCH_LEN)
             .min((self.buf.len() + 1).saturating_sub(read_len(Self::WIDTH)));
-        while chains.inserted < end {
-            if chains.inserted - chains.base >= WINDOW_LEN {
-                chains.slide();
+        while self.chains.inserted < end {
+            if self.chains.inserted - self.chains.base >= WINDOW_LEN {
+                self.chains.slide();
             }
+            if self.chains.wide_bits > 0 {
+                self.insert_more(end.min(self.chains.base + WINDOW_LEN));
+            }
+            let chains = &mut *self.chains;
             let (mut at, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
             debug_assert!(at.is_multiple_of(2 * GROUP));
             let (base, bits) = (chains.base, chains.bits);
@@ -338,6 +378,22 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 links.as_flattened_mut()[pos % WINDOW_LEN] = exchange(pos, index(Self::WIDTH, bytes, bits));
             }
             chains.inserted = to;
+        }
+    }
+
+    /// Inserts what is not inserted before `to` into wide chains and that of three bytes.
+    fn insert_more(&mut self, to: usize) {
+        let to = to.min((self.buf.len() + 1).saturating_sub(Self::WIDE));
+        let (buf, inserted, base) = (self.buf, self.chains.inserted, self.chains.base);
+        let (bits, bits3) = (self.chains.wide_bits, self.chains.bits3);
+        let Tables { wide_last, wide_links, last3, links3, .. } = &mut *self.chains.tables;
+        // SAFETY: `at + WIDE <= buf.len()`, for `at < to`.
+        insert_all(inserted..to, base, wide_last, wide_links, |at| unsafe {
+            wide_index(Self::WIDE, buf, at, bits)
+        });
+        if Self::HAS_SHORT {
+            // SAFETY: as above, and `WIDE` is 8.
+            insert_all(inserted..to, base, last3, links3, |at| index(3, unsafe { buf.u64_at(at) }, bits3));
         }
     }
 
@@ -400,9 +456,9 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 return best;
             }
         }
-        let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, left };
+        let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, lowest, left };
         // SAFETY: all of it is as it says.
-        let best = unsafe { self.find_longer(search, best, |_| ()) };
+        let best = unsafe { self.find_longer::<false>(search, best, |_| ()) };
         if best.dist == 0 { Match::default() } else { best }
     }
 
@@ -468,13 +524,100 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             count += 1;
         }
         if best.len < nice_len {
-            let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, left: effort.max_chain };
+            let search =
+                Search { pos, bytes: bytes as u32, max_len, nice_len, from, lowest, left: effort.max_chain };
             // SAFETY: all of it is as it says, and links lead back.
             unsafe {
-                self.find_longer(search, best, |best| {
+                self.find_longer::<false>(search, best, |best| {
                     found[count % MAX_FOUND] = Found::new(best.len, best.dist);
                     count += 1;
                 });
+            }
+        }
+        count
+    }
+
+    /// Sets `found` to the matches at `pos`, longer ones later, each the nearest of its length that `effort`
+    /// allows to find; they end at `end` or before. Returns how many there are. Positions may be asked for as in
+    /// `find`; the last few of the data have none.
+    ///
+    /// # Panics
+    /// If `end` is behind the data, or the search was not begun as a thorough one.
+    #[inline(never)]
+    pub(super) fn find_thoroughly(
+        &mut self,
+        pos: usize,
+        end: usize,
+        effort: Effort,
+        found: &mut [Found; MAX_FOUND],
+    ) -> usize {
+        assert!(end <= self.buf.len() && self.chains.wide_bits > 0);
+        let max_len = end.saturating_sub(pos).min(MAX_MATCH);
+        if max_len < Self::WIDTH || pos + Self::WIDE > self.buf.len() {
+            return 0;
+        }
+        self.need(pos);
+        let buf = self.buf;
+        let mut count = 0;
+        // SAFETY: `pos + WIDE <= buf.len()`, and `WIDE` is 8 at least.
+        let head = unsafe { buf.u64_at(pos) };
+        let bytes = head << (64 - 8 * Self::WIDTH) >> (64 - 8 * Self::WIDTH);
+        let nice_len = effort.nice_len.min(max_len);
+        let lowest = self.lowest(pos);
+        // The nearest match that wide chains know: behind it no shorter one is of use.
+        let mut wide_from = if max_len >= Self::WIDE { self.chains.wide_link(pos) } else { -1 };
+        let mut nearest = None;
+        while wide_from >= lowest && nearest.is_none() {
+            let this = wide_from as usize;
+            wide_from = self.chains.wide_link(this);
+            // SAFETY: `0 <= this < pos`.
+            if unsafe { is_wide_match(Self::WIDE, buf, this, pos) } {
+                nearest = Some(this);
+            }
+        }
+        if Self::HAS_SHORT {
+            let from3 = self.chains.link3(pos);
+            let this = from3.max(lowest) as usize;
+            // SAFETY: `0 <= this <= pos`.
+            let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
+            let is_there = (from3 >= lowest) & (differing << 8 == 0);
+            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
+            count = usize::from(is_there);
+        }
+        let mut add = |best: Match| {
+            found[count % MAX_FOUND] = Found::new(best.len, best.dist);
+            count += 1;
+        };
+        let mut search =
+            Search { pos, bytes: bytes as u32, max_len, nice_len, from: 0, lowest, left: effort.max_chain };
+        let lowest_short = nearest.map_or(lowest, |this| this as isize + 1);
+        let mut best = Match { len: Self::WIDTH - 1, dist: 0 };
+        let mut from = self.chains.link(pos);
+        for _ in 0..2 {
+            let is_near = from >= lowest_short;
+            let this = from.max(lowest) as usize;
+            from = self.chains.link(this);
+            // SAFETY: `0 <= this <= pos`.
+            if is_near & (unsafe { bytes_at(Self::WIDTH, buf, this) } == bytes) {
+                // SAFETY: `pos + max_len <= buf.len()`.
+                best = Match { len: unsafe { match_len(buf, this, pos, max_len) }, dist: pos - this };
+                add(best);
+                break;
+            }
+        }
+        if best.len < (Self::WIDE - 1).min(nice_len) {
+            (search.from, search.lowest) = (from, lowest_short);
+            // SAFETY: all of it is as it says, and links lead back.
+            unsafe { self.find_longer::<false>(search, best, &mut add) };
+        }
+        if let Some(this) = nearest {
+            // SAFETY: `pos + max_len <= buf.len()`.
+            let best = Match { len: unsafe { match_len(buf, this, pos, max_len) }, dist: pos - this };
+            add(best);
+            if best.len < nice_len {
+                (search.from, search.lowest) = (wide_from, lowest);
+                // SAFETY: as above.
+                unsafe { self.find_longer::<true>(search, best, &mut add) };
             }
         }
         count
@@ -498,30 +641,39 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         (pos.saturating_sub(MAX_DIST) as isize).max(first_link)
     }
 
-    /// Goes on with `search` for matches longer than `best`; calls `found` with each, and returns the last.
+    /// Goes on with `search`, along wide chains or others, for matches longer than `best`; calls `found` with
+    /// each, and returns the last.
     ///
     /// # Safety
-    /// What `search` says is true; `best.len` is `WIDTH` - 1 at least and less than `search.max_len`.
+    /// What `search` says is true; `best.len` is 1 less than what the chains are of, or more, and less than
+    /// `search.max_len`.
     #[inline(always)]
-    unsafe fn find_longer(&mut self, search: Search, mut best: Match, mut found: impl FnMut(Match)) -> Match {
-        let Search { pos, bytes, max_len, nice_len, mut from, mut left } = search;
+    unsafe fn find_longer<const IS_WIDE: bool>(
+        &mut self,
+        search: Search,
+        mut best: Match,
+        mut found: impl FnMut(Match),
+    ) -> Match {
+        let Search { pos, bytes, max_len, nice_len, mut from, lowest, mut left } = search;
         let buf = self.buf;
-        // A candidate is a place where the four bytes stand again that are `ahead` of `pos`; a match would
+        let width = if IS_WIDE { Self::WIDE } else { Self::WIDTH };
+        let link = |chains: &Chains, pos| if IS_WIDE { chains.wide_link(pos) } else { chains.link(pos) };
+        // A candidate is a place where the bytes stand again that are `ahead` of `pos`; a match would
         // begin at `from`, which is before `pos`: links lead back.
         let mut ahead = 0;
         'longer: loop {
             // A longer match has the bytes that end behind the best one, where that one fails. If their
             // last place is farther back than the next candidate, all candidates up to there are in vain.
-            let chain_ahead = best.len + 1 - Self::WIDTH;
+            let chain_ahead = best.len + 1 - width;
             let there = pos + chain_ahead;
-            if Self::WIDTH == 4 || there + read_len(Self::WIDTH) <= buf.len() {
+            if IS_WIDE || width == 4 || there + read_len(width) <= buf.len() {
                 self.need(there);
-                let chain_from = self.chains.link(there) - chain_ahead as isize;
+                let chain_from = link(self.chains, there) - chain_ahead as isize;
                 if chain_from < from {
                     (ahead, from) = (chain_ahead, chain_from);
                 }
             }
-            let lowest = self.lowest(pos);
+            let lowest = self.lowest(pos).max(lowest);
             let tail_ahead = best.len + 1 - 4;
             // SAFETY: `tail_ahead + 4 = best.len + 1 <= max_len`.
             let tail = unsafe { buf.u32_at(pos + tail_ahead) };
@@ -531,7 +683,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 }
                 left -= 1;
                 let this = from as usize;
-                from = self.chains.link(this + ahead) - ahead as isize;
+                from = link(self.chains, this + ahead) - ahead as isize;
                 // SAFETY: `0 <= this < pos`.
                 if unsafe { (buf.u32_at(this + tail_ahead) == tail) & (buf.u32_at(this) == bytes) } {
                     // SAFETY: `pos + max_len <= buf.len()`.
@@ -549,6 +701,54 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         }
         best
     }
+}
+
+/// Inserts `range`, of which `index` knows the entries, into one kind of chains.
+#[inline(always)]
+fn insert_all(
+    range: Range<usize>,
+    base: usize,
+    last: &mut [i16; 1 << MAX_BITS],
+    links: &mut [i16; WINDOW_LEN],
+    index: impl Fn(usize) -> usize,
+) {
+    let mut exchange = |pos: usize, index: usize| std::mem::replace(&mut last[index], (pos - base) as i16);
+    let mut at = range.start;
+    while at + 2 * GROUP <= range.end {
+        let indexes: [usize; 2 * GROUP] = std::array::from_fn(|i| index(at + i));
+        let links = links[at % WINDOW_LEN..].first_chunk_mut().expect("whole groups");
+        *links = std::array::from_fn::<_, { 2 * GROUP }, _>(|i| exchange(at + i, indexes[i]));
+        at += 2 * GROUP;
+    }
+    for pos in at..range.end {
+        links[pos % WINDOW_LEN] = exchange(pos, index(pos));
+    }
+}
+
+/// The index of the first `width` (8 or 16) bytes at `pos` in a table of 2^`bits` entries.
+///
+/// # Safety
+/// These bytes are there.
+#[inline(always)]
+unsafe fn wide_index(width: usize, buf: impl Bytes, pos: usize, bits: u32) -> usize {
+    // SAFETY: the caller's.
+    let mut hash = unsafe { buf.u64_at(pos) }.wrapping_mul(LONG_HASH_FACTOR);
+    if width > 8 {
+        // SAFETY: the caller's.
+        hash = (hash.rotate_left(32) ^ unsafe { buf.u64_at(pos + width - 8) }).wrapping_mul(LONG_HASH_FACTOR);
+    }
+    (hash >> (64 - bits)) as usize % (1 << MAX_BITS)
+}
+
+/// Whether the first `width` (8 or 16) bytes at `a` and at `b` are the same.
+///
+/// # Safety
+/// They are there.
+#[inline(always)]
+unsafe fn is_wide_match(width: usize, buf: impl Bytes, a: usize, b: usize) -> bool {
+    // SAFETY: the caller's.
+    let differing = |at: usize| unsafe { buf.u64_at(a + at) ^ buf.u64_at(b + at) };
+    differing(0) | differing(width - 8) == 0
 }
 
 /// Inserts whole groups of `range`, two at a time, into chains of four bytes; returns where they end. The indexes of
@@ -685,28 +885,43 @@ pub(super) mod tests {
     #[test]
     fn a_search_without_limits_finds_what_there_is() {
         let effort = Effort { max_chain: u32::MAX, nice_len: MAX_MATCH };
-        let [mut chains, mut others, mut wides] = [(); 3].map(|()| Chains::default());
+        let [mut chains, mut others, mut wides, mut thoroughs, mut wide_thoroughs] =
+            [(); 5].map(|()| Chains::default());
         let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
             let mut finder = chains.begin::<4, _>(Checked(&data), FEW_BITS3);
             let mut other = others.begin::<3, _>(Checked(&data), MANY_BITS3);
             let mut wide = wides.begin::<8, _>(Checked(&data), FEW_BITS3);
+            let padded = [&data[..], &[0; 16]].concat();
+            let mut thorough = thoroughs.begin_thorough::<3, _>(Checked(&padded));
+            let mut wide_thorough = wide_thoroughs.begin_thorough::<8, _>(Checked(&padded));
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
                 let longest = finder.find(pos, end, MIN_MATCH - 1, effort);
                 let count = other.find_all(pos, end, Match::default(), effort, &mut found);
-                let all: Vec<Match> = found[..count]
-                    .iter()
-                    .map(|found| Match { len: found.len(), dist: found.dist() })
-                    .filter(|found| found.len > MIN_MATCH)
-                    .collect();
+                let listed = |found: &[Found], least: usize| -> Vec<Match> {
+                    let all = found.iter().map(|found| Match { len: found.len(), dist: found.dist() });
+                    all.filter(|found| found.len >= least).collect()
+                };
+                let all = listed(&found[..count], MIN_MATCH + 1);
                 // What is searched for far ahead may cost a place at the end of the window.
                 let expected = longer_and_longer(&data, finder.lowest(pos), pos, end);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(
                     all.len() <= expected.len() + 1 && longest == all.last().copied().unwrap_or_default()
                 );
+                let count = thorough.find_thoroughly(pos, end, effort, &mut found);
+                let expected = longer_and_longer(&data, thorough.lowest(pos), pos, end);
+                let all = listed(&found[..count], MIN_MATCH + 1);
+                assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
+                assert!(all.len() <= expected.len() + 1);
+                let count = wide_thorough.find_thoroughly(pos, end, effort, &mut found);
+                let all = listed(&found[..count], 8);
+                let mut expected = longer_and_longer(&data, wide_thorough.lowest(pos), pos, end);
+                expected.retain(|found| found.len >= 8);
+                assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
+                assert!(all.len() <= expected.len() + 1);
                 let longest_wide = wide.find(pos, end, 7, effort);
                 assert_eq!(
                     longest_wide,

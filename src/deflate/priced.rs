@@ -30,7 +30,7 @@ pub(super) struct Tuning {
     /// The same inside a match that goes on for [`LONG_LEN`] bytes or more.
     pub(super) long_margin: i32,
     /// Whether of all lengths the nearest places are searched for, even if a match of the position before
-    /// goes on here.
+    /// goes on here, with chains of more bytes, too.
     pub(super) is_thorough: bool,
 }
 
@@ -219,9 +219,12 @@ impl Priced {
                 if next - here <= if known.len >= LONG_LEN { long_margin } else { margin } {
                     continue;
                 }
-                let seed = if is_thorough { Match::default() } else { known };
                 let room = (&mut matches[start..start + MAX_FOUND]).try_into().expect("as many");
-                let count = finder.find_all(range.start + pos, range.end, seed, effort, room);
+                let count = if is_thorough {
+                    finder.find_thoroughly(range.start + pos, range.end, effort, room)
+                } else {
+                    finder.find_all(range.start + pos, range.end, known, effort, room)
+                };
                 starts[pos + 1] = (start + count) as u32;
             }
             let matches = &matches[start..starts[pos + 1] as usize];
@@ -318,7 +321,9 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         tuning: Tuning,
     ) -> Self {
         priced.begin(&chunk.buf[chunk.data.clone()]);
-        Parser { priced, finder: chains.begin(bytes, MANY_BITS3), chunk, tuning }
+        let finder =
+            if tuning.is_thorough { chains.begin_thorough(bytes) } else { chains.begin(bytes, MANY_BITS3) };
+        Parser { priced, finder, chunk, tuning }
     }
 
     /// Appends the tokens of `range` to `tokens`, and all matches that were found to `found`, if that is
