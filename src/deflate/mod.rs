@@ -11,6 +11,7 @@ mod emit;
 mod fast;
 mod histogram;
 mod huffman;
+mod lanes;
 mod lazy;
 mod optimal;
 mod priced;

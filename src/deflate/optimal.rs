@@ -11,15 +11,17 @@
 //! backwards over cached matches is libdeflate's.
 //!
 //! Why a pass is fast: the lengths from 3 to 10 are always weighed together, without a branch, with
-//! dist symbols that were spread out beforehand; longer ones are weighed eight at a time. Prices
-//! have the length in their low bits, so that the least price says how it came about.
+//! dist symbols that were spread out beforehand, and with what is left to pay behind them in a vector that moves on with
+//! the position (a load would have to wait for stores that it overlaps); longer ones are weighed eight at a time.
+//! Prices have the length in their low bits, so that the least price says how it came about.
 
 use std::ops::Range;
 
-use super::chain::{Bytes, Found};
+use super::chain::Bytes;
 use super::histogram::Histogram;
-use super::priced::{self, Matches};
-use super::prices::{LANES, LEN_BITS, NO_DIST, Prices};
+use super::lanes::{LANES, Lanes, Task, run};
+use super::priced::{self, Matches, SHORT_LENS};
+use super::prices::{LEN_MASK, Prices};
 use super::split::{Block, FRACTION_BITS, split};
 use super::token::{MIN_MATCH, Token, dist_extra_bits, litlen_extra_bits};
 
@@ -46,11 +48,6 @@ pub(super) struct Passes {
     pub shakes: u32,
 }
 
-/// Lengths that are looked at in every position with matches: from MIN_MATCH on.
-const SHORT_LENS: usize = 8;
-/// What says that no match has any of these lengths.
-const NO_DISTS: u64 = 0x0101_0101_0101_0101 * NO_DIST as u64;
-
 /// A sequence of numbers that is always the same.
 struct Random(u64);
 
@@ -75,8 +72,6 @@ impl Random {
 pub(super) struct Optimal {
     /// All matches of the stretch.
     matches: Matches,
-    /// For each position the dist symbols of the first lengths, a byte for each.
-    dists: Vec<u64>,
     /// What is left to pay from each position on: shifted up by [`LEN_BITS`], without the high bits.
     left: Vec<i32>,
     /// The best length at each position; 1 for a literal.
@@ -93,61 +88,8 @@ impl Optimal {
         self.left.resize(data.len() + MIN_MATCH + SHORT_LENS, 0);
         self.choices.clear();
         self.choices.resize(data.len(), 0);
-        let mut block_end = data.len();
-        for (start, prices) in blocks.iter().rev() {
-            let short_lens: [i32; SHORT_LENS] =
-                prices.len[LANES + MIN_MATCH..][..SHORT_LENS].try_into().expect("as many");
-            let mut behind = self.left[block_end];
-            for pos in (*start..block_end).rev() {
-                let (head, ahead) = self.left.split_at_mut(pos + 1);
-                let literal = prices.literal[usize::from(data[pos])];
-                let matches = self.matches.at(pos);
-                let (base, best) = if matches.is_empty() {
-                    (behind, literal)
-                } else {
-                    let next: &[i32; SHORT_LENS] =
-                        ahead[MIN_MATCH - 1..][..SHORT_LENS].try_into().expect("as many");
-                    // All is relative to what is left behind the shortest match.
-                    let base = next[0];
-                    let dists = self.dists[pos];
-                    let price = |i: usize| {
-                        let dist = prices.dist[(dists >> (8 * i)) as usize & 31];
-                        next[i].wrapping_sub(base) + short_lens[i] + dist
-                    };
-                    let pair = |i: usize| price(i).min(price(i + 1));
-                    let mut best = pair(0).min(pair(2)).min(pair(4).min(pair(6)));
-                    if matches[matches.len() - 1].len() >= MIN_MATCH + SHORT_LENS {
-                        let mut bests = [best; 8];
-                        let mut len = MIN_MATCH + SHORT_LENS;
-                        for found in matches {
-                            let longest = found.len();
-                            if longest < len {
-                                continue;
-                            }
-                            // In whole eights: shorter ones are possible, too.
-                            let first = longest + 1 - (longest + 1 - len).next_multiple_of(8);
-                            let dist = prices.dist[found.dist_symbol() & 31].wrapping_sub(base);
-                            let left = ahead[first - 1..longest].chunks_exact(8);
-                            let lens = prices.len[LANES + first..=LANES + longest].chunks_exact(8);
-                            for (left, lens) in left.zip(lens) {
-                                for i in 0..8 {
-                                    bests[i] = bests[i].min(left[i].wrapping_add(dist) + lens[i]);
-                                }
-                            }
-                            len = longest + 1;
-                        }
-                        for other in bests {
-                            best = best.min(other);
-                        }
-                    }
-                    (base, best.min(behind.wrapping_sub(base) + literal))
-                };
-                self.choices[pos] = (best & ((1 << LEN_BITS) - 1)) as u16;
-                behind = base.wrapping_add(best & !((1 << LEN_BITS) - 1));
-                head[pos] = behind;
-            }
-            block_end = *start;
-        }
+        let Optimal { matches, left, choices, .. } = self;
+        run(ShortestPath { data, blocks, matches, left, choices });
     }
 
     /// Turns the path into tokens. Of all places with a match of the length that was chosen it takes
@@ -193,8 +135,6 @@ impl Optimal {
         self.matches.clear();
         let end = parser.parse(range.start..end, tokens, Some(&mut self.matches));
         let data = &parser.chunk.buf[range.start..end];
-        self.dists.clear();
-        self.dists.extend((0..data.len()).map(|pos| short_dists(self.matches.at(pos))));
         split(tokens, run_len, blocks);
         let mut total = total_cost(blocks);
         let mut other_tokens = std::mem::take(&mut self.other_tokens);
@@ -239,20 +179,66 @@ impl Optimal {
     }
 }
 
-/// The dist symbols of the nearest matches of each of the shortest lengths.
-#[inline(always)]
-fn short_dists(matches: &[Found]) -> u64 {
-    let (mut dists, mut len) = (0, MIN_MATCH - 1);
-    for found in matches {
-        let at = 8 * (len + 1 - MIN_MATCH);
-        dists = dists & ((1 << at) - 1) | (found.dist_symbol() as u64 * 0x0101_0101_0101_0101) << at;
-        len = found.len();
-        if len >= MIN_MATCH - 1 + SHORT_LENS {
-            return dists;
+/// A search for the cheapest path: see [`Optimal`].
+struct ShortestPath<'a> {
+    data: &'a [u8],
+    blocks: &'a [(usize, Prices)],
+    matches: &'a Matches,
+    left: &'a mut [i32],
+    choices: &'a mut [u16],
+}
+
+impl Task for ShortestPath<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn go(self, lanes: impl Lanes) {
+        let ShortestPath { data, blocks, matches, left, choices } = self;
+        let mut block_end = data.len();
+        // What is left behind the shortest lengths, and behind one and two bytes.
+        let mut behind_short = lanes.splat(0);
+        let (mut behind, mut behind_two) = (0i32, 0);
+        for (start, prices) in blocks.iter().rev() {
+            let short_lens = prices.len[LANES + MIN_MATCH..].first_chunk().expect("as many");
+            let short_lens = lanes.load(short_lens);
+            let table = lanes.table(&prices.dist);
+            for pos in (*start..block_end).rev() {
+                let dists = matches.dists[pos];
+                // All is relative to what is left behind the shortest match.
+                let base = lanes.first(behind_short);
+                let short = lanes.add(lanes.sub(behind_short, lanes.splat(base)), short_lens);
+                let mut best = lanes.add(short, lanes.look_up(table, dists.0));
+                if dists.has_long() {
+                    let ahead = &left[pos + 1..];
+                    let mut len = MIN_MATCH + SHORT_LENS;
+                    for found in matches.at(pos) {
+                        let longest = found.len();
+                        if longest < len {
+                            continue;
+                        }
+                        // In whole eights: shorter ones are possible, too.
+                        let first = longest + 1 - (longest + 1 - len).next_multiple_of(LANES);
+                        let dist = lanes.splat(prices.dist[found.dist_symbol() & 31].wrapping_sub(base));
+                        let (left, _) = ahead[first - 1..longest].as_chunks();
+                        let (lens, _) = prices.len[LANES + first..=LANES + longest].as_chunks();
+                        for (left, lens) in left.iter().zip(lens) {
+                            let left = lanes.add(lanes.load(left), dist);
+                            best = lanes.min(best, lanes.add(left, lanes.load(lens)));
+                        }
+                        len = longest + 1;
+                    }
+                }
+                let literal = prices.literal[usize::from(data[pos])];
+                let best = lanes.least(best).min(behind.wrapping_sub(base) + literal);
+                choices[pos] = (best & LEN_MASK) as u16;
+                let here = base.wrapping_add(best & !LEN_MASK);
+                left[pos] = here;
+                behind_short = lanes.push_front(behind_short, behind_two);
+                (behind, behind_two) = (here, behind);
+            }
+            block_end = *start;
         }
     }
-    let at = 8 * (len + 1 - MIN_MATCH);
-    dists & ((1 << at) - 1) | NO_DISTS << at
 }
 
 /// The symbols of each block, and where in the data it begins.
@@ -299,6 +285,7 @@ mod tests {
     use crate::backend::libdeflate::{Inflated, inflate};
     use crate::deflate::chain::{Chains, Effort, Unchecked};
     use crate::deflate::priced::Priced;
+    use crate::deflate::prices::LEN_BITS;
     use crate::deflate::tests::random;
     use crate::deflate::token::{DIST_SYMBOLS, dist_symbol};
     use crate::deflate::{Chunk, encode};

@@ -8,15 +8,17 @@
 //! parser goes forward like this and passes over such positions, too.
 //!
 //! Prices have the length in their low bits, so that the least of several says how it came about, and the
-//! prices of eight lengths are compared at a time, without a branch.
+//! prices of eight lengths are compared at a time, without a branch. The costs that lengths from 3 to 10 lead to are in a
+//! vector that moves on with the position: in memory, each load would have to wait for stores that it overlaps.
 
 use std::ops::Range;
 
 use super::Chunk;
 use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS3, MAX_FOUND, Match};
 use super::histogram::Histogram;
+use super::lanes::{LANES, Lanes, Task, run};
 use super::lazy;
-use super::prices::{LANES, LEN_BITS, LEN_MASK, NEVER, PRICE_BITS, Prices};
+use super::prices::{LEN_BITS, LEN_MASK, NEVER, NO_DIST, PRICE_BITS, Prices};
 use super::token::{DIST_SYMBOLS, FIRST_LEN_SYMBOL, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, Token, len_symbol};
 
 /// What the parser does.
@@ -56,17 +58,54 @@ const MAX_MATCHES: usize = 2 << 20;
 const LEARN_LEN: usize = 4096;
 const FIRST_LEARN_LEN: usize = 1024;
 
+/// Lengths that are looked at together: from [`MIN_MATCH`] on.
+pub(super) const SHORT_LENS: usize = LANES;
+
+/// The dist symbols of the nearest matches of each of the shortest lengths, a byte for each; and whether there
+/// are longer ones, in the top bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShortDists(pub(super) u64);
+
+impl ShortDists {
+    /// No match has any of these lengths.
+    const NONE: ShortDists = ShortDists(0x0101_0101_0101_0101 * NO_DIST as u64);
+
+    #[inline(always)]
+    fn of(matches: &[Found]) -> ShortDists {
+        let (mut dists, mut len) = (0, MIN_MATCH - 1);
+        for found in matches {
+            let at = 8 * (len + 1 - MIN_MATCH);
+            dists = dists & ((1 << at) - 1) | (found.dist_symbol() as u64 * 0x0101_0101_0101_0101) << at;
+            len = found.len();
+            if len >= MIN_MATCH - 1 + SHORT_LENS {
+                let has_long = matches[matches.len() - 1].len() >= MIN_MATCH + SHORT_LENS;
+                return ShortDists(dists | u64::from(has_long) << 63);
+            }
+        }
+        let at = 8 * (len + 1 - MIN_MATCH);
+        ShortDists(dists & ((1 << at) - 1) | ShortDists::NONE.0 << at)
+    }
+
+    /// Whether there are longer ones.
+    #[inline(always)]
+    pub(super) fn has_long(self) -> bool {
+        self.0 >> 63 != 0
+    }
+}
+
 /// The matches at each of some positions in a row.
 pub(super) struct Matches {
     /// Position by position, longer ones later.
     pub(super) all: Vec<Found>,
     /// Where those of each position begin, and where those of the last one end.
     pub(super) starts: Vec<u32>,
+    /// What is known of the shortest ones.
+    pub(super) dists: Vec<ShortDists>,
 }
 
 impl Default for Matches {
     fn default() -> Matches {
-        Matches { all: Vec::new(), starts: vec![0] }
+        Matches { all: Vec::new(), starts: vec![0], dists: Vec::new() }
     }
 }
 
@@ -75,6 +114,7 @@ impl Matches {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.starts.truncate(1);
+        self.dists.clear();
     }
 
     /// Those at `pos`.
@@ -100,6 +140,7 @@ impl Matches {
                 }
             }
             self.starts.push(self.all.len() as u32);
+            self.dists[pos] = ShortDists::of(self.at(pos));
             from = to;
         }
     }
@@ -110,12 +151,14 @@ pub(super) struct Priced {
     prices: Prices,
     litlens: [u32; LITLEN_SYMBOLS],
     dists: [u32; DIST_SYMBOLS],
-    /// From the section's start on, with [`LANES`] before it: what the cheapest way to a position costs, and
-    /// the length of its last step.
-    costs: Box<[i32; LANES + SECTION_LEN + MAX_MATCH + 1]>,
+    /// From the section's start on: what the cheapest way to a position costs, and the length of its last step.
+    ways: Box<[i32; SECTION_LEN + 1]>,
+    /// The same of ways that end with a match which is not short.
+    costs: Box<[i32; SECTION_LEN + MAX_MATCH + LANES]>,
     /// The matches at each position of the section, longer ones later, and where they begin.
     matches: Box<[Found; SECTION_MATCHES]>,
     starts: Box<[u32; SECTION_LEN + 1]>,
+    short_dists: Box<[ShortDists; SECTION_LEN]>,
     /// How many positions at the beginning have their matches from the section before.
     searched: usize,
     /// The tokens of the section's cheapest way, the last one first.
@@ -129,9 +172,11 @@ impl Default for Priced {
             prices: Prices::new(&litlens, &dists),
             litlens,
             dists,
+            ways: boxed(0),
             costs: boxed(0),
             matches: boxed(Found::default()),
             starts: boxed(0),
+            short_dists: boxed(ShortDists::NONE),
             searched: 0,
             way: Vec::new(),
         }
@@ -195,70 +240,13 @@ impl Priced {
         tokens: &mut Vec<Token>,
         found: Option<&mut Matches>,
     ) -> usize {
-        let Tuning { effort, margin, long_margin, is_thorough } = tuning;
-        let [margin, long_margin] = [margin, long_margin].map(|margin| margin << (PRICE_BITS + LEN_BITS - 3));
-        let Priced { prices, costs, matches, starts, searched, way, .. } = self;
         let data = &buf[range.start..range.end.min(range.start + SECTION_LEN)];
-        costs[LANES..LANES + data.len() + MAX_MATCH + 1].fill(NEVER);
-        costs[LANES] = 0;
-        // The longest match of the position before, as far as it reaches beyond this one.
-        let mut known = Match::default();
-        let (mut visited, mut is_nice) = (0, false);
-        for (pos, byte) in data.iter().enumerate() {
-            // By length, from here on.
-            let costs: &mut [i32; LANES + MAX_MATCH + 1] =
-                (&mut costs[pos..pos + LANES + MAX_MATCH + 1]).try_into().expect("as many");
-            let here = costs[LANES] & !LEN_MASK;
-            let next = costs[LANES + 1];
-            costs[LANES + 1] = next.min(here + prices.literal[usize::from(*byte)]);
-            known.len = known.len.saturating_sub(1);
-            visited = pos + 1;
-            let start = starts[pos] as usize;
-            if pos >= *searched {
-                starts[pos + 1] = start as u32;
-                if next - here <= if known.len >= LONG_LEN { long_margin } else { margin } {
-                    continue;
-                }
-                let room = (&mut matches[start..start + MAX_FOUND]).try_into().expect("as many");
-                let count = if is_thorough {
-                    finder.find_thoroughly(range.start + pos, range.end, effort, room)
-                } else {
-                    finder.find_all(range.start + pos, range.end, known, effort, room)
-                };
-                starts[pos + 1] = (start + count) as u32;
-            }
-            let matches = &matches[start..starts[pos + 1] as usize];
-            let mut len_before = MIN_MATCH - 1;
-            for found in matches {
-                let base = here + prices.dist[found.dist_symbol() % 32];
-                // In whole eights up to the length: shorter ones are possible, too.
-                let mut first = LANES + found.len() + 1;
-                loop {
-                    first -= LANES;
-                    let costs: &mut [i32; LANES] =
-                        (&mut costs[first..first + LANES]).try_into().expect("as many");
-                    let lens: &[i32; LANES] = prices.len[first..first + LANES].try_into().expect("as many");
-                    *costs = std::array::from_fn(|i| {
-                        let cost = base + lens[i];
-                        if cost < costs[i] { cost } else { costs[i] }
-                    });
-                    if first <= LANES + len_before + 1 {
-                        break;
-                    }
-                }
-                len_before = found.len();
-            }
-            known = match matches.last() {
-                Some(found) => Match { len: found.len(), dist: found.dist() },
-                None => Match::default(),
-            };
-            is_nice = known.len >= effort.nice_len;
-            if is_nice || starts[pos + 1] as usize > SECTION_MATCHES - MAX_FOUND {
-                break;
-            }
-        }
+        let Visited { visited, known } =
+            run(Visit { priced: self, finder, tuning, data, range: range.clone() });
+        let is_nice = known.len >= tuning.effort.nice_len;
+        let Priced { ways, matches, starts, short_dists, searched, way, .. } = self;
         // Where the cheapest way to a position comes from.
-        let before = |pos: usize| pos - (costs[LANES + pos] & LEN_MASK) as usize;
+        let before = |pos: usize| pos - (ways[pos] & LEN_MASK) as usize;
         let mut end = visited - usize::from(is_nice);
         // Where it leads at last is known only if it ends here.
         let is_open = !is_nice && range.start + end < range.end;
@@ -289,6 +277,8 @@ impl Priced {
             let count = starts[searched_len.min(end)];
             found.all.extend_from_slice(&matches[..count as usize]);
             found.starts.extend(starts[1..=searched_len.min(end)].iter().map(|start| before + start));
+            found.dists.extend_from_slice(&short_dists[..searched_len.min(end)]);
+            found.dists.resize(found.dists.len() + end.saturating_sub(searched_len), ShortDists::NONE);
             found.starts.resize(found.starts.len() + end.saturating_sub(searched_len), before + count);
         }
         // What is searched for is not searched for again.
@@ -297,9 +287,112 @@ impl Priced {
             let first = starts[end];
             matches.copy_within(first as usize..starts[searched_len] as usize, 0);
             starts.copy_within(end..=searched_len, 0);
+            short_dists.copy_within(end..searched_len, 0);
             starts[..=*searched].iter_mut().for_each(|start| *start -= first);
         }
         end
+    }
+}
+
+/// The way forward through a section.
+struct Visit<'a, 'b, const LEAST: usize, B> {
+    priced: &'a mut Priced,
+    finder: &'a mut Finder<'b, LEAST, B>,
+    tuning: Tuning,
+    /// The section.
+    data: &'a [u8],
+    /// From its start to where all ends.
+    range: Range<usize>,
+}
+
+/// What comes of it.
+struct Visited {
+    /// How many positions were visited.
+    visited: usize,
+    /// The longest match of the last one.
+    known: Match,
+}
+
+impl<const LEAST: usize, B: Bytes> Task for Visit<'_, '_, LEAST, B> {
+    type Output = Visited;
+
+    #[inline(always)]
+    fn go(self, lanes: impl Lanes) -> Visited {
+        let Visit { priced, finder, tuning, data, range } = self;
+        let Tuning { effort, margin, long_margin, is_thorough } = tuning;
+        let [margin, long_margin] = [margin, long_margin].map(|margin| margin << (PRICE_BITS + LEN_BITS - 3));
+        let Priced { prices, ways, costs, matches, starts, short_dists, searched, .. } = priced;
+        costs[..data.len() + MAX_MATCH + 1].fill(NEVER);
+        let short_lens = lanes.load(prices.len[LANES + MIN_MATCH..].first_chunk().expect("as many"));
+        let dist_prices = lanes.table(&prices.dist);
+        // What it costs to come to the next positions by a match: to one, two, and those where short ones end.
+        let (mut next, mut second, mut short) = (NEVER, NEVER, lanes.splat(NEVER));
+        // The longest match of the position before, as far as it reaches beyond this one.
+        let mut known = Match::default();
+        let mut visited = 0;
+        ways[0] = 0;
+        for (pos, byte) in data.iter().enumerate() {
+            let here = ways[pos] & !LEN_MASK;
+            ways[pos + 1] = next.min(here + prices.literal[usize::from(*byte)]);
+            known.len = known.len.saturating_sub(1);
+            visited = pos + 1;
+            let start = starts[pos] as usize;
+            let is_new = pos >= *searched;
+            if is_new {
+                starts[pos + 1] = start as u32;
+                short_dists[pos] = ShortDists::NONE;
+            }
+            if !is_new || next - here > if known.len >= LONG_LEN { long_margin } else { margin } {
+                if is_new {
+                    let room = (&mut matches[start..start + MAX_FOUND]).try_into().expect("as many");
+                    let count = if is_thorough {
+                        finder.find_thoroughly(range.start + pos, range.end, effort, room)
+                    } else {
+                        finder.find_all(range.start + pos, range.end, known, effort, room)
+                    };
+                    starts[pos + 1] = (start + count) as u32;
+                    short_dists[pos] = ShortDists::of(&matches[start..start + count]);
+                }
+                let matches = &matches[start..starts[pos + 1] as usize];
+                let dists = short_dists[pos];
+                let there = lanes.add(lanes.splat(here), short_lens);
+                short = lanes.min(short, lanes.add(there, lanes.look_up(dist_prices, dists.0)));
+                if dists.has_long() {
+                    let costs: &mut [i32; MAX_MATCH + LANES] =
+                        (&mut costs[pos..pos + MAX_MATCH + LANES]).try_into().expect("as many");
+                    let mut len_before = MIN_MATCH + SHORT_LENS - 1;
+                    for found in matches {
+                        if found.len() <= len_before {
+                            continue;
+                        }
+                        let base = lanes.splat(here + prices.dist[found.dist_symbol() % 32]);
+                        // In whole eights up to the length: shorter ones are possible, too.
+                        let mut first = found.len() + 1;
+                        loop {
+                            first -= LANES;
+                            let costs = costs[first..].first_chunk_mut().expect("as many");
+                            let lens =
+                                lanes.load(prices.len[LANES + first..].first_chunk().expect("as many"));
+                            lanes.store(lanes.min(lanes.load(costs), lanes.add(base, lens)), costs);
+                            if first <= len_before + 1 {
+                                break;
+                            }
+                        }
+                        len_before = found.len();
+                    }
+                }
+                known = match matches.last() {
+                    Some(found) => Match { len: found.len(), dist: found.dist() },
+                    None => Match::default(),
+                };
+                if known.len >= effort.nice_len || starts[pos + 1] as usize > SECTION_MATCHES - MAX_FOUND {
+                    break;
+                }
+            }
+            (next, second) = (second, lanes.first(short));
+            short = lanes.push_back(short, costs[pos + MIN_MATCH + SHORT_LENS]);
+        }
+        Visited { visited, known }
     }
 }
 

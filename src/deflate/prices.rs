@@ -3,6 +3,7 @@
 //! Prices have room for a length in their low bits, so that the least of several sums says how it came about.
 
 use super::huffman::{MAX_LEN, build_lens};
+use super::lanes::LANES;
 use super::split::{FRACTION_BITS, log2};
 use super::token::{
     DIST_SYMBOLS, END_OF_BLOCK, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, dist_extra_bits, len_symbol,
@@ -16,8 +17,6 @@ pub(super) const LEN_MASK: i32 = (1 << LEN_BITS) - 1;
 /// More than any way costs.
 pub(super) const NEVER: i32 = 1 << 30;
 
-/// So many lengths are compared at a time.
-pub(super) const LANES: usize = 8;
 /// In place of the dist symbol of something that there is not.
 pub(super) const NO_DIST: usize = 31;
 
