@@ -151,7 +151,7 @@ const TABLE: [Row; 12] = [
         256,
     ),
     optimal(
-        thorough(400, 258, priced::NO_MARGIN, priced::NO_MARGIN),
+        thorough(150, 258, priced::NO_MARGIN, priced::NO_MARGIN),
         Passes { most: 8, gain_shift: 10, shakes: 0 },
         256,
     ),

@@ -100,9 +100,9 @@ impl Groups {
 /// The farthest that a match reaches back (RFC 1951 §2).
 const WINDOW_LEN: usize = 32 << 10;
 
-/// The length of the first chunks, as a rule and at the fast levels, in [`UNIT`]s.
+/// The length of the first chunks, as a rule and where that is too little, in [`UNIT`]s.
 const LEAST_CHUNK_LEN: usize = 2;
-const FAST_CHUNK_LEN: usize = 8;
+const LONGER_CHUNK_LEN: usize = 8;
 /// The usual chunk length at level 11, where every chunk costs a window that is encoded twice.
 const ZOPFLI_CHUNK_LEN: usize = 1 << 20;
 
@@ -194,13 +194,14 @@ fn cuts(wanted: &Wanted) -> Cuts {
         (Format::Bgzf, Some(len)) => Cuts::Fixed((len / bgzf::MAX_DATA_LEN).max(1) * bgzf::MAX_DATA_LEN),
         (_, Some(len)) => Cuts::Fixed(len),
         (_, None) if wanted.level == Level::ZOPFLI => Cuts::Fixed(ZOPFLI_CHUNK_LEN),
-        (_, None) => Cuts::Growing(if is_fast(wanted) { FAST_CHUNK_LEN } else { LEAST_CHUNK_LEN }),
+        (_, None) => Cuts::Growing(if is_longer(wanted) { LONGER_CHUNK_LEN } else { LEAST_CHUNK_LEN }),
     }
 }
 
-/// Whether our own fast levels are at work, of which a chunk takes a millisecond or two.
-fn is_fast(wanted: &Wanted) -> bool {
-    (1..=3).contains(&wanted.level.number()) && matches!(wanted.family, Family::Auto | Family::Rigz)
+/// Whether the first chunks are longer: at our own fast levels, which take a millisecond or two for that, and at level
+/// 12, where a chunk's end and a header more are what others are smaller by.
+fn is_longer(wanted: &Wanted) -> bool {
+    matches!(wanted.level.number(), 1..=3 | 12) && matches!(wanted.family, Family::Auto | Family::Rigz)
 }
 
 #[cfg(test)]
