@@ -588,8 +588,6 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             found[count % MAX_FOUND] = Found::new(best.len, best.dist);
             count += 1;
         };
-        let mut search =
-            Search { pos, bytes: bytes as u32, max_len, nice_len, from: 0, lowest, left: effort.max_chain };
         let lowest_short = nearest.map_or(lowest, |this| this as isize + 1);
         let mut best = Match { len: Self::WIDTH - 1, dist: 0 };
         let mut from = self.chains.link(pos);
@@ -605,8 +603,18 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 break;
             }
         }
-        if best.len < (Self::WIDE - 1).min(nice_len) {
-            (search.from, search.lowest) = (from, lowest_short);
+        // What is longer than that, wide chains know.
+        let short_len = nice_len.min(Self::WIDE - 1);
+        let search = Search {
+            pos,
+            bytes: bytes as u32,
+            max_len,
+            nice_len: short_len,
+            from,
+            lowest: lowest_short,
+            left: effort.max_chain,
+        };
+        if best.len < short_len {
             // SAFETY: all of it is as it says, and links lead back.
             unsafe { self.find_longer::<false>(search, best, &mut add) };
         }
@@ -615,7 +623,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             let best = Match { len: unsafe { match_len(buf, this, pos, max_len) }, dist: pos - this };
             add(best);
             if best.len < nice_len {
-                (search.from, search.lowest) = (wide_from, lowest);
+                let search = Search { nice_len, from: wide_from, lowest, ..search };
                 // SAFETY: as above.
                 unsafe { self.find_longer::<true>(search, best, &mut add) };
             }
