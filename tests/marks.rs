@@ -6,8 +6,9 @@ mod support;
 use std::io::Write;
 
 use rigz::backend::zlib_ng::{self, Tuning};
-use rigz::backend::{Chunk, fixed, stored};
+use rigz::backend::{self, Chunk, fixed};
 use rigz::format::mark::{self, Mark};
+use rigz::format::stored;
 use support::data::{self, Kind, Numbers, random, text};
 use support::decode::{Outcome, decode};
 use support::marks::{self, EMPTY_STORED, Group, HEADER, groups, last_group, member};
@@ -199,7 +200,7 @@ fn marks_inside_groups_do_no_harm() {
             packed.extend_from_slice(&mark);
             groups[at] = Group::new(&data, packed);
         } else {
-            stored::encode(Chunk { data: &nested, ..Chunk::default() }, &mut packed);
+            backend::stored::encode(Chunk { data: &nested, ..Chunk::default() }, &mut packed);
             groups[at] = Group::new(&nested, packed);
         }
     }
@@ -442,7 +443,7 @@ fn the_test_vectors_of_the_format_document() {
     assert_eq!(decode(&file).0, b"rigz reads marks\n");
     // Its marks are those that this program would write.
     let mut first = Vec::new();
-    stored::encode(Chunk { data: b"rigz reads ", ..Chunk::default() }, &mut first);
+    backend::stored::encode(Chunk { data: b"rigz reads ", ..Chunk::default() }, &mut first);
     let mut last = Vec::new();
     fixed::encode(b"marks\n", &mut last);
     assert_eq!(file, member(&[Group::new(b"rigz reads ", first), Group::new(b"marks\n", last)]));
@@ -451,17 +452,21 @@ fn the_test_vectors_of_the_format_document() {
 #[test]
 fn groups_that_rigz_writes_can_be_decoded_one_by_one() {
     const MIB: usize = 1 << 20;
-    let data = [text(3 * MIB), random(2 * MIB, 7), vec![0; 5 * MIB + 1]].concat();
+    let data = [text(3 * MIB), random(6 * MIB, 7), vec![0; 5 * MIB + 1]].concat();
+    let (usual, dense) = (32 * stored::MAX_DATA_LEN, 64 * stored::MAX_DATA_LEN);
     for (args, group_len) in
-        [(&["-n4"][..], 2 * MIB), (&["-n6"], 2 * MIB), (&["-n9"], 4 * MIB), (&["-n6i", "-b512"], MIB / 2)]
+        [(&["-n4"][..], usual), (&["-n6"], usual), (&["-n9"], dense), (&["-n6i", "-b512"], MIB / 2)]
     {
         let file = support::rigz(args, &data);
-        let (mut at, mut seen) = (HEADER.len(), 0);
+        let (mut at, mut seen, mut unmarked) = (HEADER.len(), 0, 0);
         while at < file.len() - 8 {
-            let mark = Mark::read(&file[at..]).expect("a mark before each group");
-            let start = at + mark::LEN;
-            at = start + mark.packed_len as usize;
             let expected = &data[seen..data.len().min(seen + group_len)];
+            let (start, mark) = match Mark::read(&file[at..]) {
+                Some(mark) => (at + mark::LEN, mark),
+                None => (at, stored_group(&file[at..], expected.len())),
+            };
+            unmarked += usize::from(start == at);
+            at = start + mark.packed_len as usize;
             assert_eq!(mark.data_len as usize, expected.len(), "{args:?}");
             let mut out = Vec::with_capacity(expected.len() + 1);
             let step = zlib_ng::Decoder::new().decode(&file[start..at], &mut out);
@@ -471,9 +476,19 @@ fn groups_that_rigz_writes_can_be_decoded_one_by_one() {
             seen += out.len();
         }
         assert_eq!((at, seen), (file.len() - 8, data.len()), "{args:?}");
+        assert!(unmarked > 0, "{args:?}");
         assert_same(&support::gunzip(&file), &data, "by gzip");
     }
     // What is one group needs no mark.
-    let file = support::rigz(&["-n6"], &data[..2 * MIB]);
+    let file = support::rigz(&["-n6"], &data[..usual]);
     assert_eq!(Mark::read(&file[HEADER.len()..]), None);
+}
+
+/// What a mark would say of the stored blocks with `data_len` bytes that `packed` begins with.
+fn stored_group(packed: &[u8], data_len: usize) -> Mark {
+    let mut run = stored::Run::default();
+    while run.data_len < data_len {
+        assert!(run.extend(&packed[run.packed_len..]), "a mark or stored blocks");
+    }
+    Mark { packed_len: run.packed_len as u32, data_len: run.data_len as u32 }
 }
