@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::bits::BitWriter;
-use super::emit::{self, Entries};
+use super::emit::{self, Entries, Entry};
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
 use super::split::{self, Block};
@@ -325,25 +325,19 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[&[Token]], codes: &Codes, to
     let mut dist_codewords = [0; 32];
     build_codewords(&codes.dist, &mut dist_codewords);
     let mut entries = Entries::new();
-    let Entries { litlen, litlen_count, other, other_len, other_count } = &mut entries;
-    let second_literals = SECOND_LITERALS..NOTHING;
-    for (entries, counts) in [
-        (&mut litlen[..LENS], &mut litlen_count[..LENS]),
-        (&mut other[second_literals.clone()], &mut other_count[second_literals]),
-    ] {
-        for (entry, codeword) in entries.iter_mut().zip(&litlen_codewords) {
-            *entry = u32::from(*codeword);
+    let Entries { litlen, other, .. } = &mut entries;
+    for entries in [&mut litlen[..LENS], &mut other[SECOND_LITERALS..NOTHING]] {
+        for ((entry, codeword), len) in entries.iter_mut().zip(&litlen_codewords).zip(&codes.litlen) {
+            *entry = Entry::new((*codeword).into(), (*len).into());
         }
-        counts.copy_from_slice(&codes.litlen[..LENS]);
     }
     let mut start = 0;
     for (symbol, end) in (FIRST_LEN_SYMBOL..).zip(&LEN_ENDS) {
         let end = usize::from(*end);
         let (len, codeword) = (u32::from(codes.litlen[symbol]), u32::from(litlen_codewords[symbol]));
         for (extra, entry) in (0..).zip(&mut litlen[LENS + start..LENS + end]) {
-            *entry = codeword | extra << len;
+            *entry = Entry::new(codeword | extra << len, len + litlen_extra_bits(symbol));
         }
-        litlen_count[LENS + start..LENS + end].fill((len + litlen_extra_bits(symbol)) as u8);
         start = end;
     }
     let mut start = 0;
@@ -353,11 +347,13 @@ fn write_tokens(bits: &mut BitWriter<'_>, tokens: &[&[Token]], codes: &Codes, to
         let extra_bits = dist_extra_bits(symbol);
         // Near ones count dists, the others as many as differ in low extra bits.
         let shift = if start < NEAR { 0 } else { FAR_SHIFT };
-        for (i, entry) in (start as u32..).zip(&mut other[start..end]) {
-            *entry = codeword | (i << shift & ((1 << extra_bits) - 1)) << len;
+        for (i, entry) in (start as u32..).zip(&mut entries.other[start..end]) {
+            let extra = i << shift & ((1 << extra_bits) - 1);
+            *entry = Entry::new(codeword | extra << len, len + extra_bits);
         }
-        other_len[start..end].fill(len as u8);
-        other_count[start..end].fill((len + extra_bits) as u8);
+        if start >= NEAR {
+            entries.has_extra_bits(start..end, extra_bits);
+        }
         start = end;
     }
     for tokens in tokens {

@@ -24,6 +24,7 @@ pub(super) const FIRST_LEN_SYMBOL: usize = 257;
 /// nothing. The 7 bits between are those in which far dists that share an index differ, else zero: extra
 /// bits, as they are. So nobody who counts or writes tokens needs to know what kind they are of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
 pub(super) struct Token(u32);
 
 /// Entries of a table by [`Token::litlen_index`].
@@ -43,7 +44,9 @@ pub(super) const NOTHING: usize = SECOND_LITERALS + 256;
 
 /// Where a token has its other index, and the extra bits below it.
 const OTHER_SHIFT: u32 = EXTRA_SHIFT + FAR_SHIFT;
-const EXTRA_SHIFT: u32 = 9;
+pub(super) const EXTRA_SHIFT: u32 = 9;
+/// What bits a token has, even one of what must not be: whoever reads tables may rely on indexes less than the next power of two.
+const VALID: u32 = ((OTHER_INDEXES.next_power_of_two() as u32) << OTHER_SHIFT) - 1;
 
 impl Token {
     /// One byte.
@@ -66,13 +69,14 @@ impl Token {
         let dist_less_1 = (dist - 1) as u32;
         let near = dist_less_1 << OTHER_SHIFT;
         let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
-        Token((if dist_less_1 < NEAR as u32 { near } else { far }) + (LENS - MIN_MATCH + len) as u32)
+        let dist = if dist_less_1 < NEAR as u32 { near } else { far };
+        Token(dist.wrapping_add((LENS - MIN_MATCH + len) as u32) & VALID)
     }
 
-    /// The extra bits that its other index does not say: the low ones of a far dist.
+    /// The extra bits that its other index does not say, the low ones of a far dist, shifted to the left by [`EXTRA_SHIFT`].
     #[inline(always)]
     pub(super) const fn low_extra(self) -> u64 {
-        (self.0 >> EXTRA_SHIFT) as u64 % (1 << FAR_SHIFT)
+        self.0 as u64 % (1 << OTHER_SHIFT) & !(LITLEN_INDEXES as u64 - 1)
     }
 
     /// Where its litlen entry is in tables that have one for each literal and each length.
@@ -122,7 +126,7 @@ impl Draft {
         let far = (dist_less_1 << EXTRA_SHIFT) + ((NEAR as u32) << OTHER_SHIFT);
         let dist = if dist_less_1 < NEAR as u32 { near } else { far };
         let match_ = dist.wrapping_add(len + (LENS - MIN_MATCH) as u32);
-        Token(if draft >> 16 < 2 { literals } else { match_ })
+        Token(if draft >> 16 < 2 { literals } else { match_ & VALID })
     }
 }
 
@@ -166,7 +170,11 @@ impl Token {
     /// The dist of a match, less 1.
     pub(super) fn dist_less_1(self) -> usize {
         let index = self.other_index();
-        if index < NEAR { index } else { (index - NEAR) << FAR_SHIFT | self.low_extra() as usize }
+        if index < NEAR {
+            index
+        } else {
+            (index - NEAR) << FAR_SHIFT | (self.low_extra() >> EXTRA_SHIFT) as usize
+        }
     }
 
     /// How many bytes of data it stands for.
