@@ -76,7 +76,7 @@ impl Token {
     /// The extra bits that its other index does not say, the low ones of a far dist, shifted to the left by [`EXTRA_SHIFT`].
     #[inline(always)]
     pub(super) const fn low_extra(self) -> u64 {
-        self.0 as u64 % (1 << OTHER_SHIFT) & !(LITLEN_INDEXES as u64 - 1)
+        (self.0 as u64 % (1 << OTHER_SHIFT)) & !(LITLEN_INDEXES as u64 - 1)
     }
 
     /// Where its litlen entry is in tables that have one for each literal and each length.

@@ -15,8 +15,12 @@ pub(in super::super) enum Effort {
 
 /// [`Effort`] as the step wants it.
 pub(super) trait Thoroughness {
-    /// What is done instead in binary data.
-    type Binary: Thoroughness;
+    /// What is done instead in data where many different bytes occur.
+    type Many: Thoroughness;
+    /// Whether that is something else.
+    const HAS_MANY: bool = false;
+    /// What is done instead where literals are many.
+    type Sparse: Thoroughness;
     /// Whether there is a second table, by hash of seven bytes.
     const HAS_LONG: bool;
     /// Whether there is a third table, by hash of three bytes.
@@ -27,8 +31,8 @@ pub(super) trait Thoroughness {
     const SKIPS: bool = false;
     /// Whether a step that follows such a one takes two again.
     const SKIPS_IN_TURN: bool = false;
-    /// In data that are binary there are more literals than so many for a match.
-    const BINARY_LITERALS: u32 = 2;
+    /// Where literals are many there are more than so many for a match, of more than so many kinds.
+    const SPARSE: (u32, usize) = (2, 112);
     /// Tokens are counted, and blocks cut, in runs of about so many.
     const RUN_LEN: usize = 8192;
     /// Whether more is compared at once where matches are long.
@@ -40,6 +44,8 @@ pub(super) trait Thoroughness {
     const PRIME_STRIDE: usize = 1;
     /// The shortest match that is taken.
     const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
+    /// Of how many bytes the first table has hashes.
+    const HASHED: usize = 4;
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
     const BACK: usize;
     /// Whether they are inserted into the table of long matches, too.
@@ -49,27 +55,34 @@ pub(super) trait Thoroughness {
     const IN_LONG: usize;
 }
 
-/// One candidate; `SKIPS` where the data are binary.
-pub(super) struct LeastBy<const SKIPS: bool>;
-pub(super) type Least = LeastBy<false>;
-impl<const SKIPS: bool> Thoroughness for LeastBy<SKIPS> {
-    type Binary = LeastBy<true>;
+/// One candidate, with `HASHED` equal bytes: 5, or 4 where many different bytes occur; `SKIPS` where literals are many. In text,
+/// a match of four bytes is hardly shorter than four literals, or two and a longer match that begins there.
+pub(super) struct LeastBy<const HASHED: usize, const SKIPS: bool>;
+pub(super) type Least = LeastBy<5, false>;
+impl<const HASHED: usize, const SKIPS: bool> Thoroughness for LeastBy<HASHED, SKIPS> {
+    type Many = LeastBy<4, SKIPS>;
+    type Sparse = LeastBy<HASHED, true>;
+    const HAS_MANY: bool = true;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
+    const HASHED: usize = HASHED;
+    const LEAST_LEN: usize = HASHED;
     const IS_LAZY: bool = false;
     const ADAPTS: bool = true;
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = SKIPS;
+    const SPARSE: (u32, usize) = if HASHED == 5 { (3, 0) } else { (2, 112) };
     const BACK: usize = 3;
     const IN_LONG: usize = 4;
 }
 
-/// Two candidates; `SKIPS` where the data are binary.
+/// Two candidates; `SKIPS` where literals are many.
 pub(super) struct LessBy<const SKIPS: bool>;
 pub(super) type Less = LessBy<false>;
 impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
-    type Binary = LessBy<true>;
+    type Many = Self;
+    type Sparse = LessBy<true>;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
@@ -78,18 +91,20 @@ impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = SKIPS;
     const SKIPS_IN_TURN: bool = true;
-    const BINARY_LITERALS: u32 = 5;
+    const SPARSE: (u32, usize) = (5, 112);
     const RUN_LEN: usize = 5120;
     const BACK: usize = 3;
     const IS_BACK_LONG: bool = !SKIPS;
     const IN_LONG: usize = 8;
 }
 
-/// Two candidates, and a match that waits; `HAS_SHORTEST` where the data are binary.
+/// Two candidates, and a match that waits; `HAS_SHORTEST` where many different bytes occur.
 pub(super) struct MoreBy<const HAS_SHORTEST: bool>;
 pub(super) type More = MoreBy<false>;
 impl<const HAS_SHORTEST: bool> Thoroughness for MoreBy<HAS_SHORTEST> {
-    type Binary = MoreBy<true>;
+    type Many = MoreBy<true>;
+    type Sparse = Self;
+    const HAS_MANY: bool = true;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = HAS_SHORTEST;
     const IS_LAZY: bool = true;

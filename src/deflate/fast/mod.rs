@@ -14,12 +14,12 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
-//! In binary data, where literals are many, levels 1 and 2 take four of them if the step before found nothing, too; level
-//! 2 not twice in a row.
+//! In text, where few different bytes occur, level 1 takes matches of five bytes or more only. Where literals are many, levels 1
+//! and 2 take four of them if the step before found nothing, too; level 2 not twice in a row.
 //! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
 //! of the position behind it in the next step (lazy matching).
 //!
-//! Candidates are the last place with the same four bytes and, if the level says so, the last one with
+//! Candidates are the last place with the same four bytes (five) and, if the level says so, the last one with
 //! the same seven. Only what is equal in all bytes that are compared branches off, to see how much more is, 64 bytes
 //! at a time, and to insert a few of the positions that the match skips. What is so long so often that branches
 //! would be guessed wrong all the time makes levels 1 and 2 compare 64 bytes.
@@ -52,14 +52,16 @@ use steps::AVX2;
 use steps::{FEW_COMPARED, MANY_COMPARED, MARGIN, PORTABLE, settle};
 use tables::{BITS, SMALL_BITS, SMALL_LEN, Tables, clear, dist_less_1, insert, prime, u64_at};
 
-/// Whether so many different bytes occur in `data` that matches of three bytes are worth while: in text, three
-/// literals are hardly longer.
+/// Whether so many different bytes occur in `data` that short matches are worth while: in text, their literals are hardly
+/// longer.
 fn has_many_bytes(data: &[u8]) -> bool {
+    // A sample: lines of the cache from all over the data.
+    const LEN: usize = 64;
     let mut occurs = [false; 256];
-    // Odd, so that no structure is met at the same place again and again.
-    let stride = 61 * (1 + 2 * (data.len() >> 20));
-    for byte in data.iter().step_by(stride) {
-        occurs[usize::from(*byte)] = true;
+    for piece in data.chunks((data.len() / 64).max(LEN)) {
+        for byte in &piece[..piece.len().min(LEN)] {
+            occurs[usize::from(*byte)] = true;
+        }
     }
     occurs.iter().filter(|occurs| **occurs).count() > 160
 }
@@ -97,15 +99,15 @@ struct Segment {
     counted: usize,
     /// How many runs before this looked like noise.
     noisy_runs: u32,
-    /// Whether the tokens of the last run are long, and whether it [`is_binary`].
+    /// Whether the tokens of the last run are long, and whether it [`is_sparse`].
     is_long: bool,
-    is_binary: bool,
+    is_sparse: bool,
 }
 
 impl Segment {
     fn begin(&mut self, range: Range<usize>) {
         (self.pos, self.count, self.counted) = (range.start, 0, 0);
-        (self.noisy_runs, self.is_long, self.is_binary) = (0, false, false);
+        (self.noisy_runs, self.is_long, self.is_sparse) = (0, false, false);
         if self.tokens.len() < range.len() + 2 {
             // Memory is only there where it was written to: one long buffer takes less than longer and longer
             // ones.
@@ -139,7 +141,7 @@ impl Segment {
         settle(run);
         let histogram = Histogram::of(run);
         self.is_long = histogram.data_len > LONG_LEN * run.len();
-        self.is_binary = is_binary::<T>(&histogram);
+        self.is_sparse = is_sparse::<T>(&histogram);
         let cost = split::cost(&histogram);
         if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
             self.count = self.counted;
@@ -201,11 +203,12 @@ impl Segment {
     }
 }
 
-/// Whether a run with these symbols has so many literals, of so many kinds, that it is neither text nor much repeated.
-fn is_binary<T: Thoroughness>(histogram: &Histogram) -> bool {
+/// Whether a run with these symbols has so many literals, of so many kinds, that most steps find nothing.
+fn is_sparse<T: Thoroughness>(histogram: &Histogram) -> bool {
     let literals = &histogram.litlen[..END_OF_BLOCK];
     let occurring = literals.iter().filter(|count| **count > 0).count();
-    occurring > 112 && literals.iter().sum::<u32>() > T::BINARY_LITERALS * histogram.dist.iter().sum::<u32>()
+    let (for_match, kinds) = T::SPARSE;
+    occurring > kinds && literals.iter().sum::<u32>() > for_match * histogram.dist.iter().sum::<u32>()
 }
 
 /// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
@@ -268,37 +271,27 @@ impl Fast {
     ) {
         let buf = chunk.buf;
         let mut writer = block::Writer::new(buf, out);
-        // For each stream, up to where it knows all; cleared are the tables of those that began.
         let mut known = [None; MAX_STREAMS];
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
                 let left = piece.end - start;
-                let begin = start;
                 let count = if left < LEAST_CUT_LEN { 1 } else { T::STREAMS };
                 let len = left.div_ceil(count).min(SEGMENT_LEN);
-                let streams = self.tables.iter_mut().zip(&mut self.segments).zip(&mut known);
-                for ((tables, segment), known) in streams.take(count) {
-                    let end = (start + len).min(piece.end);
-                    segment.begin(start..end);
-                    if known.is_none() {
-                        clear::<T::Binary>(tables, BITS);
-                    }
-                    let from = known.unwrap_or(0).max(start.saturating_sub(WINDOW_LEN));
-                    // Where the data say where to cut, what is found should depend on as little as possible that is
-                    // not the data.
-                    if chunk.cuts.is_empty() {
-                        prime::<T::Binary, BITS, false>(tables, buf, from, start);
-                    } else {
-                        prime::<T::Binary, BITS, true>(tables, buf, from, start);
-                    }
-                    *known = Some(end);
-                    start = end;
-                }
-                if T::Binary::HAS_SHORTEST && has_many_bytes(&buf[begin..start]) {
-                    self.parse::<T::Binary, BITS, KERNEL>(buf, count);
+                let begin = start;
+                let ranges: [Range<usize>; MAX_STREAMS] = std::array::from_fn(|_| {
+                    let range = start..(start + len).min(piece.end);
+                    start = range.end;
+                    range
+                });
+                start = ranges[count - 1].end;
+                // Where the data say where to cut, what is found should depend on as little as possible that is
+                // not the data.
+                let primes_all = !chunk.cuts.is_empty();
+                if T::HAS_MANY && has_many_bytes(&buf[begin..start]) {
+                    self.parse::<T::Many, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all);
                 } else {
-                    self.parse::<T, BITS, KERNEL>(buf, count);
+                    self.parse::<T, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all);
                 }
                 let is_final = is_last && start == piece.end;
                 let segments = self.segments[..count].iter();
@@ -312,8 +305,29 @@ impl Fast {
         }
     }
 
-    /// Parses the first `count` segments.
-    fn parse<T: Thoroughness, const BITS: u32, const KERNEL: u8>(&mut self, buf: &[u8], count: usize) {
+    /// Parses segments with these ranges. `known` says up to where each stream knows all, if its tables are cleared.
+    fn parse<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
+        &mut self,
+        buf: &[u8],
+        ranges: &[Range<usize>],
+        known: &mut [Option<usize>; MAX_STREAMS],
+        primes_all: bool,
+    ) {
+        let count = ranges.len();
+        let streams = self.tables.iter_mut().zip(&mut self.segments).zip(known);
+        for (((tables, segment), known), range) in streams.zip(ranges) {
+            segment.begin(range.clone());
+            if known.is_none() {
+                clear::<T::Many>(tables, BITS);
+            }
+            let from = known.unwrap_or(0).max(range.start.saturating_sub(WINDOW_LEN));
+            if primes_all {
+                prime::<T, BITS, true>(tables, buf, from, range.start);
+            } else {
+                prime::<T, BITS, false>(tables, buf, from, range.start);
+            }
+            *known = Some(range.end);
+        }
         for segment in &mut self.segments[..count] {
             while segment.pos < MAX_BACK.min(segment.range.end) {
                 segment.push(Draft::literals(buf[segment.pos].into(), true));
@@ -356,8 +370,8 @@ impl Fast {
             unsafe {
                 if is_early {
                     self.take_steps::<T, N, BITS, true, FEW_COMPARED, KERNEL>(buf, streams, steps);
-                } else if T::ADAPTS && is_most(|segment| segment.is_binary) {
-                    self.take_steps::<T::Binary, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
+                } else if T::ADAPTS && is_most(|segment| segment.is_sparse) {
+                    self.take_steps::<T::Sparse, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
                 } else if T::ADAPTS && is_most(|segment| segment.is_long) {
                     self.take_steps::<T, N, BITS, false, MANY_COMPARED, KERNEL>(buf, streams, steps);
                 } else {
@@ -392,7 +406,7 @@ fn finish<T: Thoroughness, const BITS: u32>(buf: &[u8], tables: &mut Tables, seg
                 }
             }
         }
-        if best.0 > MIN_MATCH {
+        if best.0 >= T::LEAST_LEN.max(MIN_MATCH + 1) {
             segment.push(Draft::match_(best.0, best.1));
             segment.pos += best.0;
         } else {

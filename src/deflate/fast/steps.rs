@@ -8,8 +8,8 @@ use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::hint::select_unpredictable as select;
 
 use super::super::token::{self, Draft, MAX_MATCH, MIN_MATCH, Token};
-use super::effort::{Least, MAX_STREAMS, Thoroughness};
-use super::tables::{Tables, dist_less_1, insert, insert_long, u64_at};
+use super::effort::{MAX_STREAMS, Thoroughness};
+use super::tables::{Tables, dist_less_1, insert, insert_long, insert_short, u64_at};
 #[cfg(target_arch = "x86_64")]
 use super::turns;
 use super::{Fast, Segment};
@@ -186,7 +186,7 @@ unsafe fn look_up<T: Thoroughness, const BITS: u32, const KERNEL: u8>(
             if T::IS_BACK_LONG {
                 insert::<T, BITS>(tables, bytes, p - back);
             } else {
-                insert::<Least, BITS>(tables, bytes, p - back);
+                insert_short::<T, BITS>(tables, bytes, p - back);
             }
         }
         [p, p + 1].map(|pos| insert::<T, BITS>(tables, load::<KERNEL>(buf, pos), pos))
@@ -244,7 +244,7 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const COMPARED: usize, con
 /// Whether a match is worth its symbols.
 #[inline(always)]
 fn pays<T: Thoroughness>(len: usize, dist_less_1: usize) -> bool {
-    (len > MIN_MATCH) | ((len >= T::LEAST_LEN) & (dist_less_1 < MAX_SHORTEST_DIST))
+    (len >= T::LEAST_LEN) & ((len > MIN_MATCH) | (dist_less_1 < MAX_SHORTEST_DIST))
 }
 
 /// The longest of the candidates for `pos`: its length, `COMPARED` at most, and its dist less 1.

@@ -2,7 +2,7 @@
 
 use super::super::chain::index;
 use super::super::token::WINDOW_LEN;
-use super::effort::{Least, Thoroughness};
+use super::effort::Thoroughness;
 
 /// Bits of an index into tables.
 pub(super) const BITS: u32 = 15;
@@ -60,7 +60,7 @@ fn insert_some<T: Thoroughness, const BITS: u32, const ALL: bool>(
 ) {
     if T::HAS_LONG && !ALL && T::PRIME_STRIDE > 1 {
         insert_long::<BITS>(tables, bytes, pos);
-        insert::<Least, BITS>(tables, bytes >> 8, pos + 1);
+        insert_short::<T, BITS>(tables, bytes >> 8, pos + 1);
     } else {
         insert::<T, BITS>(tables, bytes, pos);
     }
@@ -73,13 +73,23 @@ pub(super) fn insert<T: Thoroughness, const BITS: u32>(
     bytes: u64,
     pos: usize,
 ) -> [u16; 3] {
-    let short = std::mem::replace(&mut tables[0][index(4, bytes, BITS)], pos as u16);
+    let short = insert_short::<T, BITS>(tables, bytes, pos);
     let long = if T::HAS_LONG { insert_long::<BITS>(tables, bytes, pos) } else { short };
     if !T::HAS_SHORTEST {
         return [short, long, short];
     }
     let shortest = &mut tables[2][index(3, bytes, SHORTEST_BITS)];
     [short, long, std::mem::replace(shortest, pos as u16)]
+}
+
+/// Inserts `pos` into the first table.
+#[inline(always)]
+pub(super) fn insert_short<T: Thoroughness, const BITS: u32>(
+    tables: &mut Tables,
+    bytes: u64,
+    pos: usize,
+) -> u16 {
+    std::mem::replace(&mut tables[0][index(T::HASHED, bytes, BITS)], pos as u16)
 }
 
 /// Inserts `pos` into the table of long matches.

@@ -4,8 +4,8 @@
 //!
 //! Registers: `rdi` is the data, `rsi` the tables of the first stream, behind which those of the others are. A stream
 //! has two: its position, and where its next draft goes. `rax`, `rbx`, `rcx`, `rdx`, `rbp` and `r15` are free in a
-//! step; `r14` is what is needed most, `{kept}`: 3, or the factor of hashes of seven bytes. On the stack: the steps to
-//! come, the numbers 2 and 3, then a byte for each stream that says whether its next step may take four literals.
+//! step; `r14` is what is needed most, `{kept}`: 3, or the factor of hashes of seven bytes, or of five. On the stack: the
+//! steps to come, the number 2, that below the length of the shortest match, then a byte for each stream that says whether its next step may take four literals.
 //!
 //! A candidate is the complement of its dist less 1, as a number of 64 bits: what is added to a position to come to
 //! that before the match, and what a draft has.
@@ -23,12 +23,16 @@ use super::{Segment, Token};
 /// Bits of an index into tables.
 pub(super) const BITS: u32 = super::BITS;
 
-/// What takes eight bytes to the hash of the first seven, without a shift.
+/// What takes four bytes to their hash, eight to that of the first seven, and of the first five, without a shift.
+const FACTOR: i32 = HASH_FACTOR as i32;
 const LONG_FACTOR: i64 = (LONG_HASH_FACTOR << 8) as i64;
+const FIVE_FACTOR: i64 = (LONG_HASH_FACTOR << 24) as i64;
 
 /// Whether this is a level whose steps are written here.
 pub(super) const fn can_take<T: Thoroughness>() -> bool {
     !T::HAS_SHORTEST
+        && T::HASHED == T::LEAST_LEN
+        && (T::HASHED == 4 || T::HASHED == 5 && !T::HAS_LONG)
         && !T::IS_LAZY
         && T::BACK == 3
         && T::IS_BACK_LONG == (T::HAS_LONG && !T::SKIPS)
@@ -42,7 +46,7 @@ macro_rules! hash {
         concat!("imul ecx, dword ptr [rdi + ", $pos, $(" + ", $offset,)? "], {factor}\n shr ecx, {shift}\n")
     };
 }
-/// rcx = the hash of seven bytes.
+/// rcx = the hash of seven bytes, or of five.
 macro_rules! long_hash {
     ($pos:literal $($offset:literal)?) => {
         concat!("mov rcx, r14\n imul rcx, qword ptr [rdi + ", $pos, $(" + ", $offset,)? "]\n shr rcx, {long_shift}\n")
@@ -68,8 +72,8 @@ macro_rules! candidate {
 }
 /// Inserts positions: rax, rcx are lost.
 macro_rules! insert {
-    ($tables:literal, $pos:literal, $($offset:literal)*) => {
-        concat!($("lea rax, [", $pos, " + ", $offset, "]\n", hash!($pos $offset), put!("ax", $tables),)*)
+    ($hash:ident, $tables:literal, $pos:literal, $($offset:literal)*) => {
+        concat!($("lea rax, [", $pos, " + ", $offset, "]\n", $hash!($pos $offset), put!("ax", $tables),)*)
     };
 }
 /// The same, into both tables.
@@ -77,7 +81,7 @@ macro_rules! insert {
 macro_rules! insert_both {
     ($tables:literal, $pos:literal, $($offset:literal)*) => {
         concat!($(
-            insert!($tables, $pos, $offset),
+            insert!(hash, $tables, $pos, $offset),
             long_hash!($pos $offset), put!("ax", $tables " + {table}"),
         )*)
     };
@@ -139,17 +143,28 @@ macro_rules! compare_64_avx512 {
 /// Inserts the three positions before the stream's, it and the next one. rdx, rbx = candidates for these two; eax, ecx =
 /// how many bytes are equal.
 #[rustfmt::skip]
-macro_rules! look_up {
-    ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
+macro_rules! look_up_by {
+    ($hash:ident, $compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
         concat!(
-            insert!($tables, $pos, "-3" "-2" "-1"),
-            hash!($pos), replace!("rdx", $pos_word, $tables),
+            insert!($hash, $tables, $pos, "-3" "-2" "-1"),
+            $hash!($pos), replace!("rdx", $pos_word, $tables),
             "lea rax, [", $pos, " + 1]\n",
-            hash!($pos "1"), replace!("rbx", "ax", $tables),
+            $hash!($pos "1"), replace!("rbx", "ax", $tables),
             candidate!("rdx", $pos), candidate!("rbx", "rax"),
             "lea rcx, [rdi + ", $pos, "]\n",
             $compare!("rcx": "ax" = "rdx"; "rcx + 1": "cx" = "rbx";),
         )
+    };
+}
+macro_rules! look_up {
+    ($($more:tt)+) => {
+        look_up_by!(hash, $($more)+)
+    };
+}
+/// The same by five bytes.
+macro_rules! look_up_5 {
+    ($($more:tt)+) => {
+        look_up_by!(long_hash, $($more)+)
     };
 }
 /// The same with both tables: the longer ones of two candidates each.
@@ -165,7 +180,7 @@ macro_rules! look_up_both {
 macro_rules! look_up_both_binary {
     ($compare:ident, $tables:literal, $pos:literal, $pos_word:literal) => {
         concat!(
-            insert!($tables, $pos, "-3" "-2" "-1"),
+            insert!(hash, $tables, $pos, "-3" "-2" "-1"),
             longer_both!($compare, $tables, $pos, $pos_word),
         )
     };
@@ -197,7 +212,7 @@ macro_rules! longer {
         )
     };
 }
-/// eax = the longer one of two lengths and 3, rdx = its candidate, ebp = whether it is at the next position. Goes to
+/// eax = the longer one of two lengths and the one below the least, rdx = its candidate, ebp = whether it is at the next position. Goes to
 /// 3$i if there is more to compare; 4$i is behind that.
 #[rustfmt::skip]
 macro_rules! choose {
@@ -238,10 +253,9 @@ macro_rules! take {
     ($i:literal, $pos:literal, $draft:literal) => {
         concat!(
             draft!($pos, $draft),
-            "lea ecx, [rax + rbp*2]\n",
-            "cmp eax, 4\n setae byte ptr [", $draft, " + 2]\n",
-            // Without a match eax is 3 and ebp 0: two bytes.
-            "mov edx, ebp\n adc edx, 0\n sub ecx, edx\n",
+            "lea ecx, [rax + rbp]\n",
+            "cmp eax, {least}\n setae byte ptr [", $draft, " + 2]\n",
+            "cmovb ecx, dword ptr [rsp + 8]\n mov edx, ebp\n adc edx, 0\n",
             go_on!($pos, $draft),
         )
     };
@@ -267,7 +281,7 @@ macro_rules! take_more {
             "movzx edx, word ptr [rdi + ", $pos, " + 2]\n mov dword ptr [", $draft, " + 4], edx\n",
             "movzx r15d, byte ptr [rsp + 24 + ", $i, "]\n",
             "lea ecx, [rax + rbp]\n lea edx, [r15 + r15 + 2]\n",
-            "cmp eax, 4\n setae byte ptr [", $draft, " + 2]\n",
+            "cmp eax, {least}\n setae byte ptr [", $draft, " + 2]\n",
             "cmovb ecx, edx\n",
             "mov edx, ebp\n cmovb edx, dword ptr [rsp + 8]\n",
             "cmovb ebp, r15d\n",
@@ -297,13 +311,25 @@ macro_rules! extend {
     };
 }
 /// Four positions from the match's begin on.
-macro_rules! insert_near {
-    ($tables:literal, $pos:literal) => {
+#[rustfmt::skip]
+macro_rules! insert_near_by {
+    ($hash:ident, $tables:literal, $pos:literal) => {
         concat!(
             "lea r15, [", $pos, " + rbp]\n mov ebx, eax\n",
-            insert!($tables, "r15", "1" "4" "7" "10"),
+            insert!($hash, $tables, "r15", "1" "4" "7" "10"),
             "mov eax, ebx\n"
         )
+    };
+}
+macro_rules! insert_near {
+    ($($more:tt)+) => {
+        insert_near_by!(hash, $($more)+)
+    };
+}
+/// The same by five bytes.
+macro_rules! insert_near_5 {
+    ($($more:tt)+) => {
+        concat!("mov r14, {kept}\n", insert_near_by!(long_hash, $($more)+))
     };
 }
 /// Eight positions all over the match, into the second table.
@@ -340,7 +366,7 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     macro_rules! turns {
         ($look_up:ident, $compare:ident, $take:ident, $insert:ident, $three:literal $(, $more:ident = const $value:expr)*) => {
             asm!(
-                "push rbx\n push rbp\n push 0x010101\n push 3\n push 2\n push rax",
+                "push rbx\n push rbp\n push 0x010101\n push {least} - 1\n push 2\n push rax",
                 "mov r14, {kept}",
                 ".p2align 5",
                 "2:",
@@ -353,8 +379,7 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
                 extend!("2", "r12", $insert!("2*{tables}", "r12")),
                 "7:",
                 "add rsp, 32\n pop rbp\n pop rbx\n vzeroupper",
-                factor = const HASH_FACTOR as i32,
-                shift = const 32 - BITS,
+                least = const T::LEAST_LEN,
                 tables = const size_of::<Tables>(),
                 compared = const COMPARED,
                 prefetched = const PREFETCHED,
@@ -377,7 +402,14 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     }
     macro_rules! turns_of_one {
         ($compare:ident, $take:ident) => {
-            turns!(look_up, $compare, $take, insert_near, "r14d", kept = const 3)
+            turns!(look_up, $compare, $take, insert_near, "r14d", kept = const 3, factor = const FACTOR,
+                shift = const 32 - BITS)
+        };
+    }
+    macro_rules! turns_of_five_bytes {
+        ($compare:ident, $take:ident) => {
+            turns!(look_up_5, $compare, $take, insert_near_5, "dword ptr [rsp + 16]", kept = const FIVE_FACTOR,
+                long_shift = const 64 - BITS)
         };
     }
     macro_rules! turns_of_both {
@@ -389,7 +421,8 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
         };
         ($look_up:ident, $compare:ident, $take:ident) => {
             turns!($look_up, $compare, $take, insert_all_over, "dword ptr [rsp + 16]", kept = const LONG_FACTOR,
-                long_shift = const 64 - BITS, table = const size_of::<Table>())
+                factor = const FACTOR, shift = const 32 - BITS, long_shift = const 64 - BITS,
+                table = const size_of::<Table>())
         };
     }
     macro_rules! adapted {
@@ -408,7 +441,15 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     }
     // SAFETY: the caller's: every place that a step looks at is in the data, and of drafts there are never more than
     // bytes before a position, with room for three more, as a margin is to come. Indexes have `BITS` bits.
-    unsafe { if T::HAS_LONG { adapted!(turns_of_both) } else { adapted!(turns_of_one) } }
+    unsafe {
+        if T::HAS_LONG {
+            adapted!(turns_of_both)
+        } else if T::HASHED == 5 {
+            adapted!(turns_of_five_bytes)
+        } else {
+            adapted!(turns_of_one)
+        }
+    }
     for (i, segment) in segments.iter_mut().enumerate() {
         segment.pos = pos[i];
         segment.count = (drafts[i] as usize - begins[i] as usize) / size_of::<Token>();
