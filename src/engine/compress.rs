@@ -23,7 +23,7 @@
 //! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
 //! (at most 9 MiB; from level 10 on, and Zopfli, some 20 MiB). At 2 threads and the default schedule (`c` ≤ 1 MiB, `g` ≤ 4 MiB):
-//! below 36 MiB.
+//! below 36 MiB; from level 10 on (`g` ≤ 8 MiB) below 64 MiB.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -175,12 +175,15 @@ fn groups(wanted: &Wanted) -> Option<Groups> {
     const USUAL: Groups = Groups { len: 32 * UNIT as u64 };
     /// For levels that are chosen for the size.
     const DENSE: Groups = Groups { len: 64 * UNIT as u64 };
+    /// The longest that readers follow (docs/FORMAT.md).
+    const DENSEST: Groups = Groups { len: 128 * UNIT as u64 };
     /// Every chunk by itself.
     const ALONE: Groups = Groups { len: 1 };
     match wanted.level.number() {
         // Where the data say where chunks end, a change must not reach farther than a chunk or two.
         _ if wanted.is_rsyncable => None,
         _ if wanted.is_independent => Some(ALONE),
+        10.. => Some(DENSEST),
         7.. => Some(DENSE),
         _ => Some(USUAL),
     }

@@ -14,7 +14,7 @@
 //! Memory: an item has its output once it is begun and, for streams, a copy of its input. At most
 //! `(LANES + 1) * threads + 2` items exist (the bound of `tasks`), and no more than fit in [`MEMORY_PER_THREAD`]
 //! if they are like the first one, or `threads + 2`. An item takes no more than two times [`ITEM_LEN`]` + `
-//! [`MAX_GROUP_LEN`]; the usual one is a group. With two threads these are 48 MiB for groups of 4 MiB or less.
+//! [`MAX_GROUP_LEN`]; the usual one is a group. With two threads these are 48 MiB for groups of 8 MiB or less.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
