@@ -1,7 +1,7 @@
 //! A stream made of groups behind seek marks ([`mark`]): decoded in parallel, written in order.
 //!
-//! The caller's thread goes from mark to mark, or from one stored block to the next, and copies nothing where the input is in memory; of
-//! streams groups are copied one by one. A worker decodes several at a time ([`super::lanes`]).
+//! The caller's thread goes from mark to mark, or from one stored block to the next, and copies nothing where the
+//! input is in memory; of streams groups are copied one by one. A worker decodes several at a time ([`super::lanes`]).
 //! Groups count only if the blocks of each look back to nothing before it, end exactly where the next
 //! mark begins, or the stream, and decode to exactly as much as the mark said. What does not is given
 //! back to the input with all behind it, and the plain decoder goes on there, with the window before it.
