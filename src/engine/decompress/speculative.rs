@@ -41,6 +41,7 @@ use super::inflate::Stream;
 use crate::error::Error;
 use crate::inflate::commands::{Paused, Reached, Scout, Span};
 use crate::inflate::find;
+use crate::io::processors::Apart;
 
 /// What a scout takes at a time, in bytes of input: four blocks if that is within these bounds, since
 /// finding the first one takes half a block's length at a tenth of a scout's pace.
@@ -353,10 +354,13 @@ fn speculate(
     let threads = stream.out.threads.get();
     let (first, end) = (pieces.of(pieces.begin), pieces.of(until - 1) + 1);
     let board = Board::new(first..end, threads);
+    let apart = Apart::new();
+    apart.begin();
     thread::scope(|scope| {
         let _over = Over(&board);
         for _ in 1..threads {
             let scout = || {
+                apart.begin();
                 while let Some(claim) = board.claim() {
                     claim.work(bytes, pieces);
                 }
