@@ -1,7 +1,7 @@
 //! Stored blocks (RFC 1951 §3.2.4): level 0.
 
 use super::Chunk;
-use crate::format::stored::{HEADER_LEN, MAX_DATA_LEN, header};
+use crate::format::stored::{HEADER_LEN, MAX_DATA_LEN, blocks, header};
 
 /// Appends `chunk` to `out` as stored blocks. The last block carries the final bit if the stream
 /// ends there.
@@ -11,13 +11,12 @@ use crate::format::stored::{HEADER_LEN, MAX_DATA_LEN, header};
 pub fn encode(chunk: Chunk<'_>, out: &mut Vec<u8>) {
     out.reserve(chunk.data.len() + HEADER_LEN * (chunk.data.len() / MAX_DATA_LEN + chunk.cuts.len() + 1));
     for (piece, is_last) in chunk.pieces() {
-        let mut blocks = piece.chunks(MAX_DATA_LEN).peekable();
-        if is_last && blocks.peek().is_none() {
+        if is_last && piece.is_empty() {
             out.extend_from_slice(&header(0, true));
         }
-        while let Some(block) = blocks.next() {
-            out.extend_from_slice(&header(block.len(), is_last && blocks.peek().is_none()));
-            out.extend_from_slice(block);
+        for (header, data) in blocks(piece, is_last) {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(data);
         }
     }
 }

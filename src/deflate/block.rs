@@ -119,7 +119,7 @@ impl<'a> Writer<'a> {
         if is_last {
             self.bits.align();
         } else if self.bits.bit_count() > 0 {
-            self.begin_stored(0, false);
+            self.begin_stored(stored::header(0, false));
         }
     }
 
@@ -138,15 +138,14 @@ impl<'a> Writer<'a> {
     /// Writes what waits to be stored.
     fn write_stored(&mut self, is_final: bool) {
         let data = &self.buf[std::mem::take(&mut self.stored)];
-        let mut blocks = data.chunks(stored::MAX_DATA_LEN).peekable();
-        while let Some(block) = blocks.next() {
-            self.begin_stored(block.len(), is_final && blocks.peek().is_none());
+        for (header, block) in stored::blocks(data, is_final) {
+            self.begin_stored(header);
             self.bits.put_bytes(block);
         }
     }
 
-    fn begin_stored(&mut self, len: usize, is_final: bool) {
-        let [bits, lens @ ..] = stored::header(len, is_final);
+    fn begin_stored(&mut self, header: [u8; stored::HEADER_LEN]) {
+        let [bits, lens @ ..] = header;
         self.bits.put(bits.into(), 3);
         self.bits.align();
         self.bits.put_bytes(&lens);

@@ -18,6 +18,13 @@ pub fn header(data_len: usize, is_final: bool) -> [u8; HEADER_LEN] {
     [u8::from(is_final), a, b, c, d]
 }
 
+/// The blocks that hold `data`: header and data of each. None if there are no data.
+pub fn blocks(data: &[u8], is_final: bool) -> impl Iterator<Item = ([u8; HEADER_LEN], &[u8])> {
+    let count = data.len().div_ceil(MAX_DATA_LEN);
+    let blocks = data.chunks(MAX_DATA_LEN).zip(1..);
+    blocks.map(move |(block, number)| (header(block.len(), is_final && number == count), block))
+}
+
 /// Stored blocks in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
