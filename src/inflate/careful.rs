@@ -470,7 +470,7 @@ pub fn decode_two(works: [Work<'_>; 2]) -> [Step; 2] {
 ///
 /// # Panics
 /// As [`Decoder::decode`].
-pub fn decode_and_scout(work: Work<'_>, walk: &mut Walk<'_, '_>) -> Step {
+pub fn decode_and_scout(work: Work<'_>, walk: &mut Walk<'_, &mut Scout>) -> Step {
     let Work { decoder, input, out, out_pos } = work;
     let (mut bits, mut out) = decoder.begin_step(input, out, out_pos);
     let stop = loop {

@@ -15,7 +15,7 @@
 //!
 //! A length without a distance stands for the next stored block. Behind the last command there may be literals.
 
-use std::ops::Range;
+use std::ops::{DerefMut, Range};
 
 use super::bits::Bits;
 use super::careful::{Decoder, Out, next_dist, next_symbol};
@@ -290,12 +290,6 @@ impl Scout {
         scout
     }
 
-    /// Begins to read the blocks of `bytes` in `span`.
-    fn begin<'s, 'b>(&'s mut self, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
-        self.is_final = false;
-        Walk::new(self, bytes, span)
-    }
-
     /// Takes over the codes of the block that `decoder` is in the middle of; false if it is not.
     pub fn enter(&mut self, decoder: &Decoder) -> bool {
         let Some((tables, is_final)) = decoder.block() else { return false };
@@ -316,44 +310,17 @@ impl Scout {
     ///
     /// Who reads prefix codes from any bit on is soon likely to read the same codewords as who began at the first one.
     /// Whether it is so turns out when a decoder arrives at [`Walk::start`].
-    pub fn begin_inside<'s, 'b>(&'s mut self, bytes: &'b [u8], from: u64, to: u64) -> Option<Walk<'s, 'b>> {
+    pub fn begin_inside<'b>(&mut self, bytes: &'b [u8], from: u64, to: u64) -> Option<Walk<'b, &mut Scout>> {
         let mut walk = Walk::new(self, bytes, Span { from, to, limit: to });
         walk.in_symbols = true;
         walk.settle().then_some(walk)
-    }
-
-    /// Reads the blocks of `bytes` in `span`. There must be room for commands.
-    pub fn run(&mut self, bytes: &[u8], span: Span) -> Reached {
-        self.begin(bytes, span).finish()
-    }
-
-    /// The same for two pieces side by side, in less time than one after the other.
-    pub fn run_two(scouts: [&mut Scout; 2], bytes: &[u8], spans: [Span; 2]) -> [Reached; 2] {
-        let [first, second] = scouts;
-        let mut first = first.begin(bytes, spans[0]);
-        let mut second = second.begin(bytes, spans[1]);
-        let machine = first.scout.commands.machine;
-        while let Some(machine) = machine
-            && first.reach_symbols()
-            && second.reach_symbols()
-        {
-            let lanes = [first.lane(), second.lane()];
-            if !lanes.iter().all(Lane::is_worthwhile) {
-                break;
-            }
-            match fast_commands::scout_two(machine, lanes) {
-                (0, next) => first.symbol(next),
-                (_, next) => second.symbol(next),
-            }
-        }
-        [first.finish(), second.finish()]
     }
 }
 
 /// A scout on its way through a piece.
 #[derive(Debug)]
-pub struct Walk<'s, 'b> {
-    scout: &'s mut Scout,
+pub struct Walk<'b, S> {
+    scout: S,
     bits: Bits<'b>,
     span: Span,
     /// Where the block begins, and what there was before it.
@@ -364,8 +331,14 @@ pub struct Walk<'s, 'b> {
     reached: Option<Reached>,
 }
 
-impl<'s, 'b> Walk<'s, 'b> {
-    fn new(scout: &'s mut Scout, bytes: &'b [u8], span: Span) -> Walk<'s, 'b> {
+impl<'b, S: DerefMut<Target = Scout>> Walk<'b, S> {
+    /// Begins to read the blocks of `bytes` in `span`. There must be room for commands.
+    pub fn begin(mut scout: S, bytes: &'b [u8], span: Span) -> Walk<'b, S> {
+        scout.is_final = false;
+        Walk::new(scout, bytes, span)
+    }
+
+    fn new(scout: S, bytes: &'b [u8], span: Span) -> Walk<'b, S> {
         let bits = Bits::at(bytes, span.from);
         let (start, mark) = (span.from, scout.commands.mark());
         Walk { scout, bits, span, start, mark, in_symbols: false, reached: None }
@@ -394,8 +367,8 @@ impl<'s, 'b> Walk<'s, 'b> {
         false
     }
 
-    /// Goes on to the end of the span.
-    pub fn finish(mut self) -> Reached {
+    /// Goes on to the end of a block, or of the walk.
+    pub fn go_on(&mut self) {
         while self.reach_symbols() {
             let mut next = Next::Symbol;
             if let Some(machine) = self.scout.commands.machine {
@@ -405,8 +378,35 @@ impl<'s, 'b> Walk<'s, 'b> {
                 }
             }
             self.symbol(next);
+            if !self.in_symbols {
+                return;
+            }
         }
-        self.reached.expect("the walk has ended")
+    }
+
+    /// Goes on with two walks until one of them has ended, in less time than with one after the other.
+    pub fn go_on_two(mut walks: [&mut Walk<'b, S>; 2]) {
+        while walks.iter_mut().all(|walk| walk.reach_symbols()) {
+            let machine = walks[0].scout.commands.machine;
+            let lanes = walks.each_mut().map(|walk| walk.lane());
+            match machine {
+                Some(machine) if lanes.iter().all(Lane::is_worthwhile) => {
+                    let (index, next) = fast_commands::scout_two(machine, lanes);
+                    walks[index].symbol(next);
+                }
+                _ => walks.iter_mut().for_each(|walk| walk.go_on()),
+            }
+        }
+    }
+
+    /// Where the walk has ended, if it has.
+    pub fn reached(&self) -> Option<Reached> {
+        self.reached
+    }
+
+    /// Ends the walk.
+    pub fn into_scout(self) -> S {
+        self.scout
     }
 
     /// Ends the walk where it is.
@@ -418,9 +418,9 @@ impl<'s, 'b> Walk<'s, 'b> {
     }
 
     pub(super) fn lane(&mut self) -> Lane<'_, 'b, '_> {
-        let Commands { room, len, literals_len, .. } = &mut self.scout.commands;
+        let Walk { scout, bits, .. } = self;
+        let Scout { tables, commands: Commands { room, len, literals_len, .. }, .. } = &mut **scout;
         let (list, literals) = room.parts_mut();
-        let (tables, bits) = (&self.scout.tables, &mut self.bits);
         Lane { tables, bits, list, at: len, literals, literals_at: literals_len }
     }
 
@@ -455,8 +455,8 @@ impl<'s, 'b> Walk<'s, 'b> {
 
     /// Reads the start of a block, or all of a stored one.
     fn begin_block(&mut self) -> Option<()> {
-        let Walk { scout: Scout { header, tables, has_fixed, is_final, is_apart, commands }, bits, .. } =
-            self;
+        let Walk { scout, bits, .. } = self;
+        let Scout { header, tables, has_fixed, is_final, is_apart, commands } = &mut **scout;
         let start = bits.take(3)?;
         (*is_final, *is_apart) = (start & 1 == 1, true);
         match start >> 1 {

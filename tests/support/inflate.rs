@@ -2,7 +2,7 @@
 
 use rigz::backend::zlib_ng;
 use rigz::inflate::bits::Bits;
-use rigz::inflate::commands::{Executed, Paused, Progressed, SLACK, Scout, Span, Why};
+use rigz::inflate::commands::{Executed, Paused, Progressed, Reached, SLACK, Scout, Span, Walk, Why};
 use rigz::inflate::header::{Header, Progress};
 use rigz::inflate::table::Tables;
 use rigz::inflate::{Decoder, MAX_MATCH_LEN, Stop, WINDOW_LEN, Work, decode_and_scout, decode_two, find};
@@ -160,8 +160,13 @@ fn by_commands(packed: &[u8], mut scouts: [Scout; 2], mut room: impl FnMut() -> 
         None => vec![all],
     };
     let reached = match spans[..] {
-        [first, second] => Scout::run_two(scouts.each_mut(), packed, [first, second]).to_vec(),
-        _ => vec![scouts[0].run(packed, all)],
+        [first, second] => {
+            let [one, two] = scouts.each_mut();
+            let (mut one, mut two) = (Walk::begin(one, packed, first), Walk::begin(two, packed, second));
+            Walk::go_on_two([&mut one, &mut two]);
+            vec![end(one), end(two)]
+        }
+        _ => vec![end(Walk::begin(&mut scouts[0], packed, all))],
     };
     let (mut data, mut pos, mut why) = (Vec::new(), 0, Why::Done);
     for ((scout, span), reached) in scouts.iter().zip(spans).zip(reached) {
@@ -174,6 +179,16 @@ fn by_commands(packed: &[u8], mut scouts: [Scout; 2], mut room: impl FnMut() -> 
         (pos, why) = (reached.pos, reached.why);
     }
     finish(packed, data, pos, why)
+}
+
+/// Goes on to the end of a walk.
+fn end(mut walk: Walk<'_, &mut Scout>) -> Reached {
+    loop {
+        walk.go_on();
+        if let Some(reached) = walk.reached() {
+            return reached;
+        }
+    }
 }
 
 /// Executes the commands of `scout` behind `data`.

@@ -210,7 +210,7 @@ impl<'s, 'scope, 'env> Stream<'s, 'scope, 'env> {
         &mut self,
         bytes: &[u8],
         to: u64,
-        mut walk: Option<&mut Walk<'_, '_>>,
+        mut walk: Option<&mut Walk<'_, &mut Scout>>,
     ) -> Result<(), Error> {
         let (origin, mut at) = match self.place {
             Place::End => return Ok(()),

@@ -25,21 +25,23 @@
 //!
 //! Whether all this is faster than one thread is measured batch by batch, as processors may be there in
 //! name only. If not, the stream goes on without for a stretch: on one thread with a scout beside it, there in order.
-//! The first batch of several threads says nothing, as it touches most memory for the first time.
+//! The first batch of several threads says nothing, as it touches most memory for the first time; nor does one that
+//! follows a useful one, so that there are fewer ends, at which scouts have nothing to do.
 //!
-//! Memory: `2 * threads + 2` pieces are in work at most, each with at most 10 bytes of commands for a
+//! Memory: `2 * threads + 2` pieces are in work at most (and for a moment two a scout of a batch that was given up), each with at most 10 bytes of commands for a
 //! byte of [`MAX_PIECE_LEN`]: 30 MiB with two threads, 8 MiB where blocks are as short as usual; a fifth of it is
 //! usual.
 //! One thread alone has one scout, with 640 KiB.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::inflate::Stream;
 use crate::error::Error;
-use crate::inflate::commands::{Paused, Reached, Scout, Span};
+use crate::inflate::commands::{Paused, Reached, Scout, Span, Walk};
 use crate::inflate::find;
 use crate::io::processors::Apart;
 
@@ -105,7 +107,7 @@ pub(super) struct Patience {
     stretch_len: u64,
     /// Whether the last batch was of no use.
     has_failed: bool,
-    /// Whether the pace of a batch says something about the next: not that of the first one.
+    /// Whether the pace of the next batch is compared with one thread's.
     judges: bool,
     batch_len: u64,
     batches: Batches,
@@ -180,6 +182,37 @@ pub(super) fn go_on(
     bytes: &[u8],
     patience: &mut Patience,
 ) -> Result<(), Error> {
+    let (board, apart) = (Board::new(stream.out.threads.get()), Apart::new());
+    thread::scope(|scope| {
+        let _over = Over(&board);
+        let mut scouts = 1..stream.out.threads.get();
+        go_on_with(stream, bytes, patience, &board, || {
+            if !scouts.is_empty() {
+                apart.begin();
+            }
+            for _ in scouts.by_ref() {
+                let look_ahead = || {
+                    apart.begin();
+                    look_ahead(&board, bytes);
+                };
+                if thread::Builder::new().spawn_scoped(scope, look_ahead).is_err() {
+                    break;
+                }
+                // Who begins on this thread's processor has to run to leave it.
+                thread::yield_now();
+            }
+        })
+    })
+}
+
+/// The same with the scouts that `begin_scouts` begins, which look at the `board`.
+fn go_on_with(
+    stream: &mut Stream<'_, '_, '_>,
+    bytes: &[u8],
+    patience: &mut Patience,
+    board: &Board,
+    mut begin_scouts: impl FnMut(),
+) -> Result<(), Error> {
     let end = 8 * bytes.len() as u64;
     // What is begun is done in order.
     stream.decode_to(bytes, stream.pos)?;
@@ -210,14 +243,17 @@ pub(super) fn go_on(
             }
             let together = Lap::begin(stream);
             // A short rest is not worth another beginning.
-            let has_more = end - stream.pos > patience.batch_len.saturating_mul(2);
-            let until = if has_more { stream.pos + patience.batch_len } else { end };
-            let is_useful = speculate(stream, bytes, Pieces { len, begin: stream.pos }, until)?;
-            if !is_useful || patience.judges {
+            let batch_len = if patience.judges { patience.batches.first } else { patience.batch_len };
+            let has_more = end - stream.pos > batch_len.saturating_mul(2);
+            let until = if has_more { stream.pos + batch_len } else { end };
+            begin_scouts();
+            let is_useful = speculate(stream, bytes, board, Pieces { len, begin: stream.pos }, until)?;
+            let has_judged = !is_useful || patience.judges;
+            if has_judged {
                 // A little for what disturbs such short stretches.
                 patience.learn(is_useful && together.pace(stream) < 1.05 * alone);
             }
-            patience.judges = true;
+            patience.judges = !has_judged || patience.has_failed;
         }
     }
     stream.decode_to(bytes, u64::MAX)
@@ -348,52 +384,36 @@ impl Pieces {
 fn speculate(
     stream: &mut Stream<'_, '_, '_>,
     bytes: &[u8],
+    board: &Board,
     pieces: Pieces,
     until: u64,
 ) -> Result<bool, Error> {
-    let threads = stream.out.threads.get();
     let (first, end) = (pieces.of(pieces.begin), pieces.of(until - 1) + 1);
-    let board = Board::new(first..end, threads);
-    let apart = Apart::new();
-    apart.begin();
-    thread::scope(|scope| {
-        let _over = Over(&board);
-        for _ in 1..threads {
-            let scout = || {
-                apart.begin();
-                while let Some(claim) = board.claim() {
-                    claim.work(bytes, pieces);
-                }
-            };
-            if thread::Builder::new().spawn_scoped(scope, scout).is_err() {
-                break;
+    let _batch = board.begin(pieces, first..end);
+    let mut misses = 0;
+    for piece in first..end {
+        let turn = board.turn();
+        let (start, boundary) = (Instant::now(), pieces.start(piece + 1));
+        match turn {
+            Turn::Decode => {
+                stream.decode_to(bytes, boundary)?;
+                board.note(|costs| &mut costs.decode, start.elapsed());
+            }
+            Turn::Execute(found) => {
+                let is_of_use = take(stream, bytes, found)?;
+                misses = if is_of_use { 0 } else { misses + 1 };
+                stream.decode_to(bytes, boundary)?;
+                board.note(|costs| &mut costs.execute, start.elapsed());
             }
         }
-        let mut misses = 0;
-        for piece in first..end {
-            let turn = board.turn();
-            let (start, boundary) = (Instant::now(), pieces.start(piece + 1));
-            match turn {
-                Turn::Decode => {
-                    stream.decode_to(bytes, boundary)?;
-                    board.note(|costs| &mut costs.decode, start.elapsed());
-                }
-                Turn::Execute(found) => {
-                    let is_of_use = take(stream, bytes, found)?;
-                    misses = if is_of_use { 0 } else { misses + 1 };
-                    stream.decode_to(bytes, boundary)?;
-                    board.note(|costs| &mut costs.execute, start.elapsed());
-                }
-            }
-            if misses >= MAX_MISSES {
-                return Ok(false);
-            }
-            if !stream.is_at_block() {
-                break;
-            }
+        if misses >= MAX_MISSES {
+            return Ok(false);
         }
-        Ok(true)
-    })
+        if !stream.is_at_block() {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// Goes on to where the commands begin that were `found`, and executes them if the stream gets there; says
@@ -418,30 +438,44 @@ struct Found {
     scout: Box<Scout>,
 }
 
-/// Turns the blocks that begin in `piece` and those of the next one into commands; none where
-/// none seem to.
-fn scout_two(bytes: &[u8], pieces: Pieces, piece: usize) -> [Option<Found>; 2] {
-    let span = |piece: usize| {
-        let (from, to) = (pieces.start(piece), pieces.start(piece + 1));
-        let from = if from <= pieces.begin { Some(pieces.begin) } else { find(bytes, from, to) };
-        from.map(|from| Span { from, to, limit: pieces.start(piece + 2) })
-    };
-    // Literals of 4 bits and matches of 8, and more for the block that ends in the next piece.
-    let take_scout = || take_scout(pieces.len);
-    match [span(piece), span(piece + 1)] {
-        [Some(first), Some(second)] => {
-            let (mut one, mut two) = (take_scout(), take_scout());
-            let reached = Scout::run_two([&mut one, &mut two], bytes, [first, second]);
-            [
-                Some(Found { start: first.from, reached: reached[0], scout: one }),
-                Some(Found { start: second.from, reached: reached[1], scout: two }),
-            ]
+/// What a scout does: it reads two pieces at a time, and another one as soon as one is read.
+fn look_ahead(board: &Board, bytes: &[u8]) {
+    let mut lanes = Vec::with_capacity(2);
+    loop {
+        while lanes.len() < 2
+            && let Some(claim) = board.claim(lanes.is_empty())
+        {
+            lanes.extend(claim.begin(bytes));
         }
-        spans => spans.map(|span| {
-            let span = span?;
-            let mut scout = take_scout();
-            Some(Found { start: span.from, reached: scout.run(bytes, span), scout })
-        }),
+        match &mut lanes[..] {
+            [] => return,
+            // In time, there may be something for the other lane.
+            [one] => one.walk.go_on(),
+            lanes => {
+                let [one, two] = lanes else { unreachable!("there are two lanes at most") };
+                Walk::go_on_two([&mut one.walk, &mut two.walk]);
+            }
+        }
+        for i in (0..lanes.len()).rev() {
+            if let Some(reached) = lanes[i].walk.reached() {
+                lanes.swap_remove(i).end(reached);
+            }
+        }
+    }
+}
+
+/// A piece that is being read.
+struct Lane<'b> {
+    claim: Claim<'b>,
+    /// The bit where the first block begins.
+    start: u64,
+    walk: Walk<'b, Box<Scout>>,
+}
+
+impl Lane<'_> {
+    fn end(mut self, reached: Reached) {
+        self.claim.found = Some(Found { start: self.start, reached, scout: self.walk.into_scout() });
+        self.claim.board.note(|costs| &mut costs.scout, self.claim.begun.elapsed());
     }
 }
 
@@ -454,6 +488,9 @@ struct Board {
 }
 
 struct State {
+    /// How the batch is cut, and its number.
+    pieces: Pieces,
+    batch: u32,
     /// The first piece that the executor has not begun, and what is decided about it and those behind.
     next: usize,
     ahead: VecDeque<Piece>,
@@ -478,7 +515,7 @@ enum Piece {
 struct Costs {
     decode: Duration,
     execute: Duration,
-    /// Of one of two side by side.
+    /// With another one beside it.
     scout: Duration,
 }
 
@@ -489,36 +526,58 @@ enum Turn {
 }
 
 impl Board {
-    fn new(pieces: std::ops::Range<usize>, threads: usize) -> Board {
+    fn new(threads: usize) -> Board {
         // Soon replaced by what is measured.
         let costs = Costs {
             decode: Duration::from_micros(700),
             execute: Duration::from_micros(400),
-            scout: Duration::from_micros(600),
+            scout: Duration::from_micros(1200),
         };
-        let (next, end, busy_until) = (pieces.start, pieces.end, Instant::now());
-        let state = State { next, ahead: VecDeque::new(), end, busy_until, costs, is_over: false };
+        let state = State {
+            pieces: Pieces { len: 0, begin: 0 },
+            batch: 0,
+            next: 0,
+            ahead: VecDeque::new(),
+            end: 0,
+            busy_until: Instant::now(),
+            costs,
+            is_over: false,
+        };
         Board { state: Mutex::new(state), changed: Condvar::new(), max_ahead: 2 * threads + 2 }
     }
 
-    /// Takes two pieces that the executor will not have reached before they are done, if there are two;
-    /// those before are left to it. `None` if there is nothing left to do.
-    fn claim(&self) -> Option<Claim<'_>> {
+    /// Begins a batch, which ends when what is returned is dropped.
+    fn begin(&self, pieces: Pieces, range: Range<usize>) -> Batch<'_> {
         let mut state = lock(&self.state);
-        while !state.is_over && state.ahead.len() + 2 > self.max_ahead {
+        (state.pieces, state.next, state.end, state.busy_until) =
+            (pieces, range.start, range.end, Instant::now());
+        self.changed.notify_all();
+        Batch(self)
+    }
+
+    /// Takes a piece that the executor will not have reached before it is done; those before are left to it. `None` if
+    /// there is nothing left to do, or, unless `may_wait`, if others have to do something first.
+    fn claim(&self, may_wait: bool) -> Option<Claim<'_>> {
+        let mut state = lock(&self.state);
+        while !state.is_over {
+            let begun = Instant::now();
+            while state.has_more()
+                && state.ahead.len() + 1 < self.max_ahead
+                && state.arrival() < begun + state.costs.scout
+            {
+                state.ahead.push_back(Piece::Left);
+            }
+            if state.has_more() && state.ahead.len() < self.max_ahead {
+                let (pieces, batch, piece) = (state.pieces, state.batch, state.next + state.ahead.len());
+                state.ahead.push_back(Piece::Claimed);
+                return Some(Claim { board: self, pieces, batch, piece, begun, found: None });
+            }
+            if !may_wait {
+                return None;
+            }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let done = Instant::now() + 2 * state.costs.scout;
-        while state.ahead.len() + 2 < self.max_ahead && state.arrival() < done {
-            state.ahead.push_back(Piece::Left);
-        }
-        let first = state.next + state.ahead.len();
-        if state.is_over || first >= state.end {
-            return None;
-        }
-        let count = (state.end - first).min(2);
-        state.ahead.extend((0..count).map(|_| Piece::Claimed));
-        Some(Claim { board: self, first, count, found: [None, None] })
+        None
     }
 
     /// What the executor is to do next.
@@ -547,6 +606,11 @@ impl Board {
 }
 
 impl State {
+    /// Whether there are pieces that nothing is decided about.
+    fn has_more(&self) -> bool {
+        self.next + self.ahead.len() < self.end
+    }
+
     /// When the executor is expected behind all that is decided.
     fn arrival(&self) -> Instant {
         self.busy_until.max(Instant::now())
@@ -561,30 +625,50 @@ impl State {
     }
 }
 
-/// Pieces that a scout has taken; they are given back, with what was found, when it is dropped.
+/// A piece that a scout has taken; it is given back, with what was found, when this is dropped.
 struct Claim<'b> {
     board: &'b Board,
-    first: usize,
-    count: usize,
-    found: [Option<Found>; 2],
+    pieces: Pieces,
+    batch: u32,
+    piece: usize,
+    begun: Instant,
+    found: Option<Found>,
 }
 
-impl Claim<'_> {
-    fn work(mut self, bytes: &[u8], pieces: Pieces) {
-        let start = Instant::now();
-        self.found = scout_two(bytes, pieces, self.first);
-        self.board.note(|costs| &mut costs.scout, start.elapsed() / 2);
+impl<'b> Claim<'b> {
+    /// Begins to read the blocks that begin in the piece; `None` if none seem to.
+    fn begin(self, bytes: &'b [u8]) -> Option<Lane<'b>> {
+        let pieces = self.pieces;
+        let (from, to) = (pieces.start(self.piece), pieces.start(self.piece + 1));
+        let start = if from <= pieces.begin { pieces.begin } else { find(bytes, from, to)? };
+        // Literals of 4 bits and matches of 8, and more for the block that ends in the next piece.
+        let scout = take_scout(pieces.len);
+        let walk = Walk::begin(scout, bytes, Span { from: start, to, limit: pieces.start(self.piece + 2) });
+        Some(Lane { claim: self, start, walk })
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.board.state);
-        let at = self.first - state.next;
-        for (piece, found) in state.ahead.range_mut(at..at + self.count).zip(&mut self.found) {
-            *piece = Piece::Done(found.take());
+        if state.batch == self.batch {
+            let at = self.piece - state.next;
+            state.ahead[at] = Piece::Done(self.found.take());
+            self.board.changed.notify_all();
         }
-        self.board.changed.notify_all();
+    }
+}
+
+/// A batch on the board.
+struct Batch<'b>(&'b Board);
+
+impl Drop for Batch<'_> {
+    /// Nobody waits for pieces of it that are not done.
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.batch += 1;
+        state.ahead.clear();
+        state.end = state.next;
     }
 }
 
