@@ -3,6 +3,7 @@
 
 use rigz::backend::{self, Chunk, zlib_ng};
 use rigz::inflate::bits::Bits as BitReader;
+use rigz::inflate::find::kernels;
 use rigz::inflate::header::Header;
 use rigz::inflate::{Decoder, Stop, WINDOW_LEN, find};
 
@@ -463,10 +464,15 @@ fn block_starts(packed: &[u8], data_len: usize) -> Vec<(u64, usize)> {
     }
 }
 
-/// All that the finder finds.
+/// All that the finder finds, whatever it runs on.
 fn found(bytes: &[u8]) -> Vec<u64> {
-    let next = |from| find(bytes, from, u64::MAX);
-    std::iter::successors(next(0), |pos| next(pos + 1)).collect()
+    let mut all = kernels().map(|(_, find)| {
+        let next = |from| find(bytes, from, u64::MAX);
+        std::iter::successors(next(0), |pos| next(pos + 1)).collect()
+    });
+    let found = all.next().expect("one at least");
+    all.for_each(|other| assert_eq!(found, other));
+    found
 }
 
 #[test]

@@ -10,7 +10,7 @@
 use super::bits::Bits;
 
 /// The order of the precode's lengths.
-const PRECODE_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+pub(super) const PRECODE_ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 const MAX_PRECODE_LEN: u32 = 7;
 const PRECODE_ENTRIES: usize = 1 << MAX_PRECODE_LEN;
 /// The most extra bits of a precode symbol.
@@ -124,14 +124,6 @@ impl Header {
 
     /// Reads on. Whether the lengths belong to codes is left to those who build tables of them.
     pub fn read(&mut self, bits: &mut Bits<'_>) -> Progress {
-        match self.read_some(bits, MAX_LITLENS + MAX_DISTS) {
-            Progress::Done if self.lens[END_OF_BLOCK] == 0 => Progress::Violated,
-            other => other,
-        }
-    }
-
-    /// As [`Header::read`], but is done as soon as `some` of the lengths or more are there.
-    pub(super) fn read_some(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
         if let Stage::Counts = self.stage {
             match self.read_counts(bits) {
                 Progress::Done => (self.stage, self.have) = (Stage::Precode, 0),
@@ -149,14 +141,12 @@ impl Header {
         }
         // A copy, for the compiler to keep in registers.
         let mut bits_here = bits.clone();
-        let progress = self.read_lens(&mut bits_here, some);
+        let progress = self.read_lens(&mut bits_here);
         *bits = bits_here;
-        progress
-    }
-
-    /// The lengths that are there, of both codes.
-    pub(super) fn lens(&self) -> &[u8] {
-        &self.lens[..self.have]
+        match progress {
+            Progress::Done if self.lens[END_OF_BLOCK] == 0 => Progress::Violated,
+            other => other,
+        }
     }
 
     fn read_counts(&mut self, bits: &mut Bits<'_>) -> Progress {
@@ -209,13 +199,13 @@ impl Header {
     }
 
     #[inline(always)]
-    fn read_lens(&mut self, bits: &mut Bits<'_>, some: usize) -> Progress {
+    fn read_lens(&mut self, bits: &mut Bits<'_>) -> Progress {
         let total = self.litlen_count + self.dist_count;
         // A copy, for the compiler to keep in a register.
         let mut have = self.have;
         let mut last = have.checked_sub(1).map_or(0, |last| self.lens[last]);
         let progress = loop {
-            if have >= total.min(some) {
+            if have >= total {
                 break Progress::Done;
             }
             if bits.count() < MAX_PRECODE_LEN + MAX_EXTRA {

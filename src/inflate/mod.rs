@@ -11,8 +11,9 @@
 //! | `fast_commands` | the loops of both steps |
 //! | `lane` | what the loops share |
 //! | [`find`](mod@find) | where a block may begin, for decoding from the middle of a stream |
+//! | `fast_find` | its kernels by AVX-512 and AVX2 |
 //!
-//! All but `fast` and `fast_commands` is safe and does not depend on the machine; it is also what every faster loop is
+//! All but `fast`, `fast_commands` and `fast_find` is safe and does not depend on the machine; it is also what every faster loop is
 //! compared with. Codecs know slices only.
 
 pub mod bits;
@@ -20,6 +21,7 @@ pub mod careful;
 pub mod commands;
 mod fast;
 mod fast_commands;
+mod fast_find;
 pub mod find;
 pub mod header;
 mod lane;
