@@ -45,8 +45,8 @@ use crate::inflate::commands::{Paused, Reached, Scout, Span, Walk};
 use crate::inflate::find;
 use crate::io::processors::Apart;
 
-/// What a scout takes at a time, in bytes of input: four blocks if that is within these bounds, since
-/// finding the first one takes half a block's length at a tenth of a scout's pace.
+/// What a scout takes at a time, in bytes of input: two blocks if that is within these bounds, since
+/// finding the first one takes half a block's length at a third of a scout's pace or less.
 const MIN_PIECE_LEN: usize = 128 << 10;
 const MAX_PIECE_LEN: usize = 512 << 10;
 /// How far ahead of a decoder a scout begins within a block, in bits: the middle of what seems to be left of it, within
@@ -229,7 +229,7 @@ fn go_on_with(
         if !lap.has_grown(stream) {
             patience.unhelped = 8 * MIN_PIECE_LEN as u64;
         } else if stream.is_at_block() {
-            let blocks_len = 4 * (lap.input(stream) / 8) as usize;
+            let blocks_len = 2 * (lap.input(stream) / 8) as usize;
             let len = blocks_len.clamp(MIN_PIECE_LEN, MAX_PIECE_LEN).next_power_of_two();
             // What this thread would do without the others.
             let mut alone = lap.pace(stream);
