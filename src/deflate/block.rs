@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::bits::BitWriter;
+use super::codes::{Codes, Coding, FIXED};
 use super::emit::{self, Entries, Entry};
 use super::histogram::Histogram;
-use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
+use super::huffman::build_codewords;
 use super::split::{self, Block};
 use super::token::{
-    DIST_ENDS, DIST_SYMBOLS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_SYMBOLS, NEAR,
-    NOTHING, SECOND_LITERALS, Token, dist_extra_bits, litlen_extra_bits,
+    DIST_ENDS, END_OF_BLOCK, FAR_SHIFT, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, NEAR, NOTHING, SECOND_LITERALS,
+    Token, dist_extra_bits, litlen_extra_bits,
 };
 use crate::format::stored;
 
@@ -23,12 +24,19 @@ pub(super) struct Writer<'a> {
     buf: &'a [u8],
     /// Where in `buf` is what waits, if anything does. What is written next is right behind it.
     stored: Range<usize>,
+    /// How often codes are tried that are short together with their header.
+    attempts: usize,
 }
 
 impl<'a> Writer<'a> {
     /// Appends to `out` what stands for data in `buf`.
     pub(super) fn new(buf: &'a [u8], out: &'a mut Vec<u8>) -> Writer<'a> {
-        Writer { bits: BitWriter::new(out), buf, stored: 0..0 }
+        Writer { bits: BitWriter::new(out), buf, stored: 0..0, attempts: 0 }
+    }
+
+    /// The same, with codes that take least together with their header, as far as so many attempts tell.
+    pub(super) fn with_short_headers(self, attempts: usize) -> Writer<'a> {
+        Writer { attempts, ..self }
     }
 
     /// Appends all of `blocks`, which `tokens` are cut into, and which stand for `data`. If the stream ends with
@@ -93,9 +101,10 @@ impl<'a> Writer<'a> {
     /// `data`.
     fn write(&mut self, tokens: &[&[Token]], histogram: &Histogram, data: Range<usize>, is_final: bool) {
         let extra_bits = extra_bits(histogram);
-        let own = Codes::own(histogram);
-        let header = Header::of(&own);
-        let own_bits = header.bit_len + own.bit_len(histogram);
+        let Coding { codes: own, header, bit_len: own_bits } = match self.attempts {
+            0 => Coding::usual(histogram),
+            attempts => Coding::shortest(histogram, attempts),
+        };
         let fixed_bits = FIXED.bit_len(histogram);
         let coded_bits = 3 + extra_bits + own_bits.min(fixed_bits);
         if self.stored_bits(data.len()) < coded_bits {
@@ -168,153 +177,11 @@ impl<'a> Writer<'a> {
 }
 
 /// All extra bits of what was counted.
-fn extra_bits(histogram: &Histogram) -> u64 {
+pub(super) fn extra_bits(histogram: &Histogram) -> u64 {
     let sum = |counts: &[u32], bits: fn(usize) -> u32| -> u64 {
         counts.iter().enumerate().map(|(symbol, count)| u64::from(*count) * u64::from(bits(symbol))).sum()
     };
     sum(&histogram.litlen, litlen_extra_bits) + sum(&histogram.dist, dist_extra_bits)
-}
-
-/// The lengths of a block's codewords.
-#[derive(Clone, Debug)]
-struct Codes {
-    litlen: [u8; 288],
-    dist: [u8; 32],
-}
-
-/// The codes of blocks that bring none (RFC 1951 §3.2.6).
-static FIXED: Codes = {
-    let mut litlen = [8; 288];
-    let mut symbol = 144;
-    while symbol < 280 {
-        litlen[symbol] = if symbol < 256 { 9 } else { 7 };
-        symbol += 1;
-    }
-    Codes { litlen, dist: [5; 32] }
-};
-
-impl Codes {
-    /// The best for what was counted and one end of the block.
-    fn own(histogram: &Histogram) -> Codes {
-        let mut codes = Codes { litlen: [0; 288], dist: [0; 32] };
-        let mut litlen = histogram.litlen;
-        litlen[END_OF_BLOCK] = 1;
-        build_lens(&litlen, MAX_LEN, &mut codes.litlen[..LITLEN_SYMBOLS]);
-        build_lens(&histogram.dist, MAX_LEN, &mut codes.dist[..DIST_SYMBOLS]);
-        codes
-    }
-
-    /// What all codewords take together, with the one at the end of the block.
-    fn bit_len(&self, histogram: &Histogram) -> u64 {
-        let sum = |counts: &[u32], lens: &[u8]| -> u64 {
-            counts.iter().zip(lens).map(|(count, len)| u64::from(*count) * u64::from(*len)).sum()
-        };
-        sum(&histogram.litlen, &self.litlen)
-            + sum(&histogram.dist, &self.dist)
-            + u64::from(self.litlen[END_OF_BLOCK])
-    }
-}
-
-/// The order in which a header has the precode's lengths.
-const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-
-/// Precode symbols: repeat the length before 3 to 6 times; 3 to 10 and 11 to 138 zeros.
-const REPEAT: u8 = 16;
-const ZEROS: u8 = 17;
-const MANY_ZEROS: u8 = 18;
-
-/// What describes a block's codes (RFC 1951 §3.2.7).
-struct Header {
-    litlens: usize,
-    dists: usize,
-    precodes: usize,
-    precode: [u8; 19],
-    /// Precode symbols and their extra bits.
-    items: [(u8, u8); 288 + 32],
-    item_count: usize,
-    bit_len: u64,
-}
-
-impl Header {
-    fn of(codes: &Codes) -> Header {
-        let used = |lens: &[u8], least: usize| {
-            lens.iter().rposition(|len| *len > 0).map_or(least, |at| least.max(at + 1))
-        };
-        let (litlens, dists) = (used(&codes.litlen, 257), used(&codes.dist, 1));
-        let mut lens = [0; 288 + 32];
-        lens[..litlens].copy_from_slice(&codes.litlen[..litlens]);
-        lens[litlens..litlens + dists].copy_from_slice(&codes.dist[..dists]);
-        let mut items = [(0, 0); 288 + 32];
-        let item_count = run_lengths(&lens[..litlens + dists], &mut items);
-        let mut freqs = [0; 19];
-        for (symbol, _) in &items[..item_count] {
-            freqs[usize::from(*symbol)] += 1;
-        }
-        let mut precode = [0; 19];
-        build_lens(&freqs, MAX_PRECODE_LEN, &mut precode);
-        let precodes =
-            PRECODE_ORDER.iter().rposition(|symbol| precode[*symbol] > 0).map_or(4, |at| 4.max(at + 1));
-        let symbols: u64 = freqs.iter().zip(&precode).map(|(f, len)| u64::from(*f) * u64::from(*len)).sum();
-        let extra = 2 * freqs[16] + 3 * freqs[17] + 7 * freqs[18];
-        let bit_len = 5 + 5 + 4 + 3 * precodes as u64 + symbols + u64::from(extra);
-        Header { litlens, dists, precodes, precode, items, item_count, bit_len }
-    }
-
-    fn write(&self, bits: &mut BitWriter<'_>) {
-        bits.put((self.litlens - 257) as u64, 5);
-        bits.put((self.dists - 1) as u64, 5);
-        bits.put((self.precodes - 4) as u64, 4);
-        for symbol in &PRECODE_ORDER[..self.precodes] {
-            bits.put(u64::from(self.precode[*symbol]), 3);
-        }
-        let mut codewords = [0; 19];
-        build_codewords(&self.precode, &mut codewords);
-        bits.put_all(&self.items[..self.item_count], self.bit_len, |(symbol, extra)| {
-            let len = u32::from(self.precode[usize::from(symbol)]);
-            let extra_bits = match symbol {
-                REPEAT => 2,
-                ZEROS => 3,
-                MANY_ZEROS => 7,
-                _ => 0,
-            };
-            (u64::from(codewords[usize::from(symbol)]) | u64::from(extra) << len, len + extra_bits)
-        });
-    }
-}
-
-/// Turns codeword lengths into precode symbols with their extra bits; returns their number.
-fn run_lengths(lens: &[u8], items: &mut [(u8, u8)]) -> usize {
-    let mut count = 0;
-    let mut put = |symbol, extra: usize| {
-        items[count] = (symbol, extra as u8);
-        count += 1;
-    };
-    for run in lens.chunk_by(|a, b| a == b) {
-        let (len, mut left) = (run[0], run.len());
-        if len == 0 {
-            while left >= 11 {
-                let zeros = left.min(138);
-                put(MANY_ZEROS, zeros - 11);
-                left -= zeros;
-            }
-            if left >= 3 {
-                put(ZEROS, left - 3);
-                left = 0;
-            }
-        } else if left >= 4 {
-            put(len, 0);
-            left -= 1;
-            while left >= 3 {
-                let repeats = left.min(6);
-                put(REPEAT, repeats - 3);
-                left -= repeats;
-            }
-        }
-        for _ in 0..left {
-            put(len, 0);
-        }
-    }
-    count
 }
 
 /// Appends `tokens` and the end of the block, `total` bits at most.

@@ -6,7 +6,9 @@
 
 pub(crate) mod bits;
 mod block;
+mod borders;
 mod chain;
+mod codes;
 mod emit;
 mod fast;
 mod histogram;
@@ -23,8 +25,8 @@ mod token;
 use std::cell::RefCell;
 use std::ops::Range;
 
+use borders::Tuning as Borders;
 use chain::{Chains, Effort, Unchecked};
-use optimal::Passes;
 use split::Block;
 use token::{MIN_MATCH, Token};
 
@@ -124,16 +126,20 @@ const fn priced(max_chain: u32, nice_len: usize, margin: i32) -> Row {
     Row { parser: Parser::Priced(tuning), run_len: 1024 }
 }
 
-const fn optimal(first: priced::Tuning, passes: Passes, run_len: usize) -> Row {
-    Row { parser: Parser::Optimal(optimal::Tuning { first, passes, stretch_len: 512 << 10 }), run_len }
+const fn optimal(first: priced::Tuning, borders: Borders, rounds: u32, starts: u32) -> Row {
+    let tuning = optimal::Tuning { first, borders, rounds, starts, stretch_len: 512 << 10 };
+    Row { parser: Parser::Optimal(tuning), run_len: 256 }
 }
+
+/// Passes over no position.
+const ALL: priced::Tuning = thorough(150, 258, priced::NO_MARGIN, priced::NO_MARGIN);
 
 /// Looks for the nearest matches of all lengths.
 const fn thorough(max_chain: u32, nice_len: usize, margin: i32, long_margin: i32) -> priced::Tuning {
     priced::Tuning { effort: Effort { max_chain, nice_len }, margin, long_margin, is_thorough: true }
 }
 
-/// By level less 1. Level 11 is the densest.
+/// By level less 1.
 const TABLE: [Row; 12] = [
     fast(fast::Effort::Least),
     fast(fast::Effort::Less),
@@ -144,17 +150,9 @@ const TABLE: [Row; 12] = [
     lazy(40, 258, 1, 1024),
     lazy(150, 258, 2, 1024),
     priced(24, 258, 32),
-    optimal(thorough(100, 258, -4, 16), Passes { most: 1, gain_shift: 10, shakes: 0 }, 256),
-    optimal(
-        thorough(500, 258, priced::NO_MARGIN, priced::NO_MARGIN),
-        Passes { most: 60, gain_shift: 13, shakes: 5 },
-        256,
-    ),
-    optimal(
-        thorough(150, 258, priced::NO_MARGIN, priced::NO_MARGIN),
-        Passes { most: 8, gain_shift: 10, shakes: 0 },
-        256,
-    ),
+    optimal(thorough(100, 258, -4, 2), Borders::Near(1000), 1, 0),
+    optimal(ALL, Borders::Thorough { rounds: 1, attempts: 2 }, 1, 2),
+    optimal(ALL, Borders::Thorough { rounds: 1, attempts: 4 }, 2, 4),
 ];
 
 /// Data are parsed in stretches of this length, so that tokens stay in the cache.
@@ -242,7 +240,8 @@ impl Encoder {
             Parser::Optimal(tuning) => {
                 let priced = priced.get_or_insert_default();
                 let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning.first);
-                blocks.write(chunk, out, |range, tokens, blocks| {
+                let writer = block::Writer::new(buf, out).with_short_headers(tuning.borders.attempts());
+                blocks.write(chunk, writer, |range, tokens, blocks| {
                     optimal.parse(&mut parser, range, tuning, row.run_len, tokens, blocks)
                 });
             }
@@ -259,7 +258,8 @@ impl BlockWriter {
         out: &mut Vec<u8>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>),
     ) {
-        self.write(chunk, out, |range, tokens, blocks| {
+        let writer = block::Writer::new(chunk.buf, out);
+        self.write(chunk, writer, |range, tokens, blocks| {
             let end = range.end.min(range.start + STRETCH_LEN);
             tokens.clear();
             parse(range.start..end, tokens);
@@ -273,10 +273,9 @@ impl BlockWriter {
     fn write(
         &mut self,
         chunk: &Chunk<'_>,
-        out: &mut Vec<u8>,
+        mut writer: block::Writer<'_>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>, &mut Vec<Block>) -> usize,
     ) {
-        let mut writer = block::Writer::new(chunk.buf, out);
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {

@@ -2,13 +2,16 @@
 //! that costs least.
 //!
 //! All matches of a stretch are found once, by the parser in `priced`, which also makes a first parse. Then
-//! each pass takes prices from the blocks of the pass before (a symbol costs what an ideal code would need
-//! for it, block by block) and goes over the stretch from its end: what is left to pay from a position on is
+//! each pass takes prices from blocks of the pass before (a symbol costs what an ideal code would need
+//! for it, block by block) and goes over data from their end: what is left to pay from a position on is
 //! the least, over all lengths that a match there may have, of that token's price and what is left
-//! to pay behind it. Of the places with a match of some length only the nearest is weighed. Passes
-//! end when there is little to gain; at the densest level they begin again, near the best, a few
-//! times. Iterating prices and shortest paths, and random changes when stuck, are Zopfli's ideas; going
-//! backwards over cached matches is libdeflate's.
+//! to pay behind it. Of the places with a match of some length only the nearest is weighed.
+//!
+//! The first pass is over all of the stretch. Then `borders` finds better ends of blocks, and further passes are over one
+//! block after the other, each while it gets shorter. What they come to is a local minimum: where nothing but literals
+//! is used, no match is cheap. So they begin again, from prices of the longest matches, and from some that are
+//! exchanged at random. Iterating prices and shortest paths, and random changes when stuck, are Zopfli's ideas;
+//! going backwards over cached matches is libdeflate's.
 //!
 //! Why a pass is fast: the lengths from 3 to 10 are always weighed together, without a branch, with
 //! dist symbols that were spread out beforehand, and with what is left to pay behind them in a vector that moves on with
@@ -17,35 +20,36 @@
 
 use std::ops::Range;
 
+use super::block::extra_bits;
+use super::borders::{self, Borders};
 use super::chain::Bytes;
 use super::histogram::Histogram;
 use super::lanes::{LANES, Lanes, Task, run};
 use super::priced::{self, Matches, SHORT_LENS};
 use super::prices::{LEN_MASK, Prices};
-use super::split::{Block, FRACTION_BITS, split};
-use super::token::{MIN_MATCH, Token, dist_extra_bits, litlen_extra_bits};
+use super::split::{self, Block, FRACTION_BITS, split_by};
+use super::token::{MAX_MATCH, MIN_MATCH, Token};
+
+/// The most passes over a block from one set of prices.
+const MOST_PASSES: usize = 20;
+
+/// Left to pay behind the end: more than any way costs.
+const BEYOND: i32 = 1 << 29;
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tuning {
     /// The first parse, and the search.
     pub first: priced::Tuning,
-    /// When to stop.
-    pub passes: Passes,
+    /// How ends of blocks are found.
+    pub borders: borders::Tuning,
+    /// How often blocks are made better one by one, and their ends after that.
+    pub rounds: u32,
+    /// From how many sets of prices that begins: those of the block, then those of the longest matches, then
+    /// ones that were exchanged at random. 0: from those of the longest matches, where these alone take less.
+    pub starts: u32,
     /// The most bytes that are parsed at once.
     pub stretch_len: usize,
-}
-
-/// How many passes there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Passes {
-    /// The most of all.
-    pub most: u32,
-    /// A pass that gains no more than 1/2^this is the last one, or the last before a shake.
-    pub gain_shift: u32,
-    /// How often passes begin again, with some prices of the best so far exchanged: what passes come
-    /// to is a local minimum, and near it there may be a better one.
-    pub shakes: u32,
 }
 
 /// A sequence of numbers that is always the same.
@@ -79,22 +83,26 @@ pub(super) struct Optimal {
     /// What a pass comes to, next to the best so far.
     other_tokens: Vec<Token>,
     other_blocks: Vec<Block>,
+    /// The tokens of blocks that were made better.
+    polished: Vec<Token>,
+    borders: Borders,
 }
 
 impl Optimal {
     /// Finds the cheapest path through `data`, with the prices of blocks that begin at these offsets.
-    fn shortest_path(&mut self, data: &[u8], blocks: &[(usize, Prices)]) {
+    fn shortest_path(&mut self, data: &[u8], offset: usize, blocks: &[(usize, Prices)]) {
         self.left.clear();
-        self.left.resize(data.len() + MIN_MATCH + SHORT_LENS, 0);
+        self.left.resize(data.len() + 1, 0);
+        self.left.resize(data.len() + MAX_MATCH + SHORT_LENS, BEYOND);
         self.choices.clear();
         self.choices.resize(data.len(), 0);
         let Optimal { matches, left, choices, .. } = self;
-        run(ShortestPath { data, blocks, matches, left, choices });
+        run(ShortestPath { data, offset, blocks, matches, left, choices });
     }
 
     /// Turns the path into tokens. Of all places with a match of the length that was chosen it takes
     /// the cheapest: a farther one is cheaper where its symbol is more frequent.
-    fn walk(&self, data: &[u8], blocks: &[(usize, Prices)], tokens: &mut Vec<Token>) {
+    fn walk(&self, data: &[u8], offset: usize, blocks: &[(usize, Prices)], tokens: &mut Vec<Token>) {
         tokens.clear();
         let mut next = 0;
         let ends = blocks.iter().skip(1).map(|block| block.0).chain([data.len()]);
@@ -108,7 +116,7 @@ impl Optimal {
                     continue;
                 }
                 let (mut dist, mut least) = (0, i32::MAX);
-                for found in self.matches.at(pos) {
+                for found in self.matches.at(offset + pos) {
                     let price = prices.dist[found.dist_symbol() & 31];
                     if found.len() >= len && price < least {
                         (dist, least) = (found.dist(), price);
@@ -117,6 +125,94 @@ impl Optimal {
                 tokens.push(Token::match_(len, dist));
             }
         }
+    }
+
+    /// Parses `data`, from `offset` on in the stretch, by the longest matches, unless the next position has a longer one.
+    fn longest(&self, data: &[u8], offset: usize, tokens: &mut Vec<Token>) {
+        /// Matches of three bytes from farther away take more than literals.
+        const MAX_SHORT_DIST: usize = 4096;
+        tokens.clear();
+        let longest = |pos: usize| {
+            let found = if pos < data.len() { self.matches.at(offset + pos).last() } else { None };
+            found
+                .map(|found| (found.len().min(data.len() - pos), found.dist()))
+                .filter(|(len, dist)| *len > MIN_MATCH || *len == MIN_MATCH && *dist <= MAX_SHORT_DIST)
+        };
+        let mut pos = 0;
+        while pos < data.len() {
+            match longest(pos) {
+                Some((len, dist)) if longest(pos + 1).is_none_or(|(next, _)| next <= len) => {
+                    tokens.push(Token::match_(len, dist));
+                    pos += len;
+                }
+                _ => {
+                    tokens.push(Token::literal(data[pos]));
+                    pos += 1;
+                }
+            }
+        }
+    }
+
+    /// Makes blocks of `data` better, each by itself: at its own prices again and again while it gets shorter, and
+    /// then at others, for what that comes to is a local minimum.
+    fn polish(&mut self, tuning: Tuning, data: &[u8], tokens: &mut Vec<Token>, blocks: &mut [Block]) {
+        let mut random = Random(1);
+        let mut other = std::mem::take(&mut self.other_tokens);
+        let mut polished = std::mem::take(&mut self.polished);
+        polished.clear();
+        let (mut token_start, mut start) = (0, 0);
+        for block in blocks {
+            let data = &data[start..start + block.histogram.data_len];
+            let before = polished.len();
+            polished.extend_from_slice(&tokens[token_start..token_start + block.len]);
+            token_start += block.len;
+            let starts = match tuning.starts {
+                _ if borders::is_noise(block) => 0..0,
+                0 => 1..2,
+                starts => 0..starts,
+            };
+            let mut least = block.cost + extra_cost(&block.histogram);
+            for attempt in starts {
+                let mut histogram = block.histogram.clone();
+                match attempt {
+                    0 => {}
+                    1 => {
+                        self.longest(data, start, &mut other);
+                        histogram = Histogram::of(&other);
+                        let coded = |histogram| split::coded(histogram) + extra_cost(histogram);
+                        if tuning.starts == 0 && coded(&histogram) >= coded(&block.histogram) {
+                            break;
+                        }
+                    }
+                    _ => {
+                        random.shake(&mut histogram.litlen);
+                        random.shake(&mut histogram.dist);
+                    }
+                }
+                let mut last = u64::MAX;
+                for _ in 0..MOST_PASSES {
+                    let models = [(0, Prices::new(&histogram.litlen, &histogram.dist))];
+                    self.shortest_path(data, start, &models);
+                    self.walk(data, start, &models, &mut other);
+                    histogram = Histogram::of(&other);
+                    let cost = tuning.borders.cost(&histogram);
+                    let full = cost + extra_cost(&histogram);
+                    if full < least {
+                        least = full;
+                        *block = Block { len: other.len(), histogram: histogram.clone(), cost };
+                        polished.truncate(before);
+                        polished.extend_from_slice(&other);
+                    }
+                    if full >= last {
+                        break;
+                    }
+                    last = full;
+                }
+            }
+            start += data.len();
+        }
+        std::mem::swap(tokens, &mut polished);
+        (self.polished, self.other_tokens) = (polished, other);
     }
 
     /// Parses a stretch from `range.start` on, and cuts it into blocks; returns where it ends. Calls
@@ -135,46 +231,29 @@ impl Optimal {
         self.matches.clear();
         let end = parser.parse(range.start..end, tokens, Some(&mut self.matches));
         let data = &parser.chunk.buf[range.start..end];
-        split(tokens, run_len, blocks);
-        let mut total = total_cost(blocks);
+        split_by(tuning.borders.symbol_bits(), tokens, run_len, blocks);
         let mut other_tokens = std::mem::take(&mut self.other_tokens);
         let mut other_blocks = std::mem::take(&mut self.other_blocks);
-        let mut statistics = statistics(blocks);
-        let mut shakes = tuning.passes.shakes;
-        let mut random = Random(1);
-        let mut before = u64::MAX;
-        for _ in 0..tuning.passes.most {
-            let models: Vec<_> = statistics
-                .iter()
-                .map(|(start, histogram)| (*start, Prices::new(&histogram.litlen, &histogram.dist)))
-                .collect();
-            self.shortest_path(data, &models);
-            self.walk(data, &models, &mut other_tokens);
-            split(&other_tokens, run_len, &mut other_blocks);
-            let now = total_cost(&other_blocks);
-            statistics = self::statistics(&other_blocks);
-            let gain = before.saturating_sub(now);
-            before = now;
-            if now < total {
-                total = now;
-                std::mem::swap(tokens, &mut other_tokens);
-                std::mem::swap(blocks, &mut other_blocks);
-            }
-            if gain <= now >> tuning.passes.gain_shift {
-                if shakes == 0 {
-                    break;
-                }
-                shakes -= 1;
-                before = u64::MAX;
-                statistics = self::statistics(blocks);
-                for (_, histogram) in &mut statistics {
-                    random.shake(&mut histogram.litlen);
-                    random.shake(&mut histogram.dist);
-                }
-            }
+        let models = models(blocks);
+        self.shortest_path(data, 0, &models);
+        self.walk(data, 0, &models, &mut other_tokens);
+        split_by(tuning.borders.symbol_bits(), &other_tokens, run_len, &mut other_blocks);
+        if total_cost(&other_blocks) < total_cost(blocks) {
+            std::mem::swap(tokens, &mut other_tokens);
+            std::mem::swap(blocks, &mut other_blocks);
         }
         self.other_tokens = other_tokens;
         self.other_blocks = other_blocks;
+        if tuning.starts > 0 {
+            self.borders.refine(tokens, tuning.borders, blocks);
+        }
+        if blocks.iter().all(borders::is_noise) {
+            return end;
+        }
+        for _ in 0..tuning.rounds {
+            self.polish(tuning, data, tokens, blocks);
+            self.borders.refine(tokens, tuning.borders, blocks);
+        }
         end
     }
 }
@@ -182,6 +261,7 @@ impl Optimal {
 /// A search for the cheapest path: see [`Optimal`].
 struct ShortestPath<'a> {
     data: &'a [u8],
+    offset: usize,
     blocks: &'a [(usize, Prices)],
     matches: &'a Matches,
     left: &'a mut [i32],
@@ -193,17 +273,17 @@ impl Task for ShortestPath<'_> {
 
     #[inline(always)]
     fn go(self, lanes: impl Lanes) {
-        let ShortestPath { data, blocks, matches, left, choices } = self;
+        let ShortestPath { data, offset, blocks, matches, left, choices } = self;
         let mut block_end = data.len();
         // What is left behind the shortest lengths, and behind one and two bytes.
-        let mut behind_short = lanes.splat(0);
-        let (mut behind, mut behind_two) = (0i32, 0);
+        let mut behind_short = lanes.splat(BEYOND);
+        let (mut behind, mut behind_two) = (0i32, BEYOND);
         for (start, prices) in blocks.iter().rev() {
             let short_lens = prices.len[LANES + MIN_MATCH..].first_chunk().expect("as many");
             let short_lens = lanes.load(short_lens);
             let table = lanes.table(&prices.dist);
             for pos in (*start..block_end).rev() {
-                let dists = matches.dists[pos];
+                let dists = matches.dists[offset + pos];
                 // All is relative to what is left behind the shortest match.
                 let base = lanes.first(behind_short);
                 let short = lanes.add(lanes.sub(behind_short, lanes.splat(base)), short_lens);
@@ -211,7 +291,7 @@ impl Task for ShortestPath<'_> {
                 if dists.has_long() {
                     let ahead = &left[pos + 1..];
                     let mut len = MIN_MATCH + SHORT_LENS;
-                    for found in matches.at(pos) {
+                    for found in matches.at(offset + pos) {
                         let longest = found.len();
                         if longest < len {
                             continue;
@@ -241,42 +321,27 @@ impl Task for ShortestPath<'_> {
     }
 }
 
-/// The symbols of each block, and where in the data it begins.
-fn statistics(blocks: &[Block]) -> Vec<(usize, Histogram)> {
+/// The prices of each block, and where in the data it begins.
+fn models(blocks: &[Block]) -> Vec<(usize, Prices)> {
     let mut end = 0;
     blocks
         .iter()
-        .map(|block| {
+        .map(|Block { histogram, .. }| {
             let start = end;
-            end += block.histogram.data_len;
-            (start, block.histogram.clone())
+            end += histogram.data_len;
+            (start, Prices::new(&histogram.litlen, &histogram.dist))
         })
         .collect()
 }
 
 /// What blocks take, in the unit of their costs, with extra bits.
 fn total_cost(blocks: &[Block]) -> u64 {
-    blocks
-        .iter()
-        .map(|block| {
-            let extra: u64 = block
-                .histogram
-                .litlen
-                .iter()
-                .enumerate()
-                .map(|(symbol, count)| u64::from(*count) * u64::from(litlen_extra_bits(symbol)))
-                .chain(
-                    block
-                        .histogram
-                        .dist
-                        .iter()
-                        .enumerate()
-                        .map(|(symbol, count)| u64::from(*count) * u64::from(dist_extra_bits(symbol))),
-                )
-                .sum();
-            block.cost + (extra << FRACTION_BITS)
-        })
-        .sum()
+    blocks.iter().map(|block| block.cost + extra_cost(&block.histogram)).sum()
+}
+
+/// What extra bits take, in that unit.
+fn extra_cost(histogram: &Histogram) -> u64 {
+    extra_bits(histogram) << FRACTION_BITS
 }
 
 #[cfg(test)]
@@ -350,13 +415,13 @@ mod tests {
         tokens.iter().map(price).sum()
     }
 
-    /// What the cheapest of all parses takes that use the matches that were found, in any length.
-    fn least_price(parser: &Optimal, prices: &Prices, data: &[u8]) -> i64 {
+    /// What the cheapest of all parses takes that use the matches that were found from `offset` on, in any length.
+    fn least_price(parser: &Optimal, prices: &Prices, data: &[u8], offset: usize) -> i64 {
         let mut left = vec![0; data.len() + 1];
         for pos in (0..data.len()).rev() {
             let mut best = left[pos + 1] + i64::from(prices.literal[usize::from(data[pos])] >> LEN_BITS);
-            for found in parser.matches.at(pos) {
-                for len in MIN_MATCH..=found.len() {
+            for found in parser.matches.at(offset + pos) {
+                for len in MIN_MATCH..=found.len().min(data.len() - pos) {
                     let token = Token::match_(len, found.dist());
                     best = best.min(left[pos + len] + price(prices, &[token]));
                 }
@@ -375,7 +440,9 @@ mod tests {
         }
         let tuning = Tuning {
             first: FIRST,
-            passes: Passes { most: 1, gain_shift: 10, shakes: 0 },
+            borders: borders::Tuning::Near(0),
+            rounds: 0,
+            starts: 0,
             stretch_len: 1 << 19,
         };
         for data in samples {
@@ -389,17 +456,22 @@ mod tests {
             let end = parser.parse(&mut first, all, tuning, 1 << 20, &mut tokens, &mut blocks);
             assert_eq!(end, data.len());
             for _ in 0..3 {
-                split(&tokens, 1 << 20, &mut blocks);
+                split_by(3, &tokens, 1 << 20, &mut blocks);
                 let mut prices = Prices::new(&blocks[0].histogram.litlen, &blocks[0].histogram.dist);
                 // Nearer is cheaper, so that the nearest of a length is the best.
                 prices.dist[..DIST_SYMBOLS].sort_unstable();
                 let models = [(0, prices)];
-                parser.shortest_path(&data, &models);
-                parser.walk(&data, &models, &mut tokens);
-                let least = least_price(&parser, &models[0].1, &data);
+                parser.shortest_path(&data, 0, &models);
+                parser.walk(&data, 0, &models, &mut tokens);
+                let least = least_price(&parser, &models[0].1, &data, 0);
                 assert_eq!(i64::from(parser.left[0] >> LEN_BITS), least);
                 assert_eq!(price(&models[0].1, &tokens), least);
                 assert_eq!(tokens.iter().map(|token| token.data_len()).sum::<usize>(), data.len());
+                // Of a part, which ends where it ends.
+                let part = &data[data.len() / 3..data.len() / 2];
+                parser.shortest_path(part, data.len() / 3, &models);
+                let least = least_price(&parser, &models[0].1, part, data.len() / 3);
+                assert_eq!(i64::from(parser.left[0] >> LEN_BITS), least);
             }
         }
     }

@@ -21,6 +21,12 @@ pub(super) struct Block {
 /// The two neighbours that gain most by being one block are joined, again and again until none
 /// gains. A header is paid for by the symbols that occur, the rest by their entropy.
 pub(super) fn split(tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
+    split_by(SYMBOL_BITS, tokens, run_len, blocks);
+}
+
+/// The same, where each symbol that occurs takes so many bits of a header.
+pub(super) fn split_by(symbol_bits: u64, tokens: &[Token], run_len: usize, blocks: &mut Vec<Block>) {
+    let cost = |histogram: &Histogram| cost_by(symbol_bits, histogram);
     blocks.clear();
     blocks.extend(tokens.chunks(run_len).map(|run| {
         let histogram = Histogram::of(run);
@@ -82,9 +88,19 @@ pub(super) const SYMBOL_BITS: u64 = 4;
 
 /// What a block with these symbols takes, without extra bits.
 pub(super) fn cost(histogram: &Histogram) -> u64 {
+    cost_by(SYMBOL_BITS, histogram)
+}
+
+/// The same, where each symbol that occurs takes so many bits of a header.
+pub(super) fn cost_by(symbol_bits: u64, histogram: &Histogram) -> u64 {
     let (litlen, litlens) = entropy(&histogram.litlen);
     let (dist, dists) = entropy(&histogram.dist);
-    litlen + dist + ((HEADER_BITS + SYMBOL_BITS * (litlens + dists)) << FRACTION_BITS)
+    litlen + dist + ((HEADER_BITS + symbol_bits * (litlens + dists)) << FRACTION_BITS)
+}
+
+/// What ideal codes take for these symbols, without extra bits.
+pub(super) fn coded(histogram: &Histogram) -> u64 {
+    entropy(&histogram.litlen).0 + entropy(&histogram.dist).0
 }
 
 /// What an ideal code takes for symbols that occur this often, and how many of them occur.

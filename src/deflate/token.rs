@@ -146,7 +146,6 @@ pub(super) fn nothing(len: usize) -> Vec<Token> {
 }
 
 /// What a token is, for those who look at tokens one by one.
-#[cfg(test)]
 impl Token {
     /// Whether it is one byte or two.
     #[inline(always)]
@@ -178,7 +177,7 @@ impl Token {
     }
 
     /// How many bytes of data it stands for.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn data_len(self) -> usize {
         if !self.is_literal() { self.len() } else { 1 + usize::from(self.other_index() != NOTHING) }
     }
