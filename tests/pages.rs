@@ -48,7 +48,7 @@ const SECTIONS: [(&str, &[&str]); 7] = [
         "LEVELS",
         &[
             "*-1* is the fastest, *-9* the densest of the usual levels, *-6* the default. *-0* stores without \
-         compressing; *-11* tries hard and takes very long, *-I*, *-J* and *-O* tune it.",
+         compressing; *-11* and *-12* try hard and take long. With *-I*, *-J* or *-O*, *-11* is zopfli.",
             "The compressed bytes depend on the data and the options, never on the number of threads, nor on \
          whether the input is a file or a pipe.",
         ],

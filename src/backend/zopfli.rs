@@ -1,4 +1,4 @@
-//! Zopfli: the smallest DEFLATE data at a hundred times the price.
+//! Zopfli, for those who tell it what to do.
 //!
 //! The crate can neither prime an encoder nor end without ending the stream. So window and data go
 //! through one encoder, one behind the other, and [`super::blocks`] takes the data's blocks out of

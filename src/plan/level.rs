@@ -3,8 +3,7 @@
 use crate::backend::zopfli;
 use crate::deflate::Tuning;
 
-/// A compression level: 0 (stored) to 9 (densest at usual speed), 10 and 12 (slow), and 11 (Zopfli, very slow,
-/// and the densest).
+/// A compression level: 0 (stored) to 9 (densest at usual speed), 10 (slow), 11 and 12 (slower, and the densest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(u8);
 
@@ -13,7 +12,7 @@ impl Level {
     pub const FASTEST: Level = Level(1);
     /// What `--best` means.
     pub const DENSEST: Level = Level(9);
-    /// Zopfli: slow, and a few percent smaller than anything else.
+    /// What pigz has Zopfli for. So have we, if it is told what to do.
     pub const ZOPFLI: Level = Level(11);
 
     /// The level with this number: 0 to 12.
@@ -109,13 +108,11 @@ pub(super) struct Row {
     pub(super) bgzf: Engine,
 }
 
-/// The engines of `family` at `level`; `None` at [`Level::ZOPFLI`], which has one engine for all families but
-/// our own.
-pub(super) fn row(level: Level, family: Family) -> Option<Row> {
+/// The engines of `family` at `level`.
+pub(super) fn row(level: Level, family: Family) -> Row {
     let number = level.0;
     let denser = |by: u8| (number + by).min(number.max(Level::DENSEST.0));
-    let row = match family {
-        _ if level == Level::ZOPFLI && family != Family::Rigz => return None,
+    match family {
         _ if number == 0 => {
             let stored = Engine::Stored;
             Row { whole: stored, has_members: false, joined: stored, cut: stored, bgzf: ld(0) }
@@ -147,8 +144,7 @@ pub(super) fn row(level: Level, family: Family) -> Option<Row> {
             cut: zn(denser(1)),
             bgzf: zn(number),
         },
-    };
-    Some(row)
+    }
 }
 
 /// libdeflate. Its level 6 gives up on long matches earlier than zlib's, which level 7 makes up for.
@@ -176,7 +172,7 @@ mod tests {
     #[test]
     fn only_what_can_be_primed_continues_a_stream() {
         for (_, family) in Family::NAMES {
-            for row in (0..=12).filter_map(Level::new).filter_map(|level| row(level, family)) {
+            for row in (0..=12).filter_map(Level::new).map(|level| row(level, family)) {
                 for engine in [row.joined, row.cut] {
                     assert!(!matches!(engine, Engine::Libdeflate { .. }));
                 }

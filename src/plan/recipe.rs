@@ -19,14 +19,14 @@ pub struct Wanted {
     pub format: Format,
     /// The length of chunks in bytes, if the user chose one.
     pub block_len: Option<usize>,
-    /// How repetitions are searched for. Levels 0 and 11 search in their own ways.
+    /// How repetitions are searched for. Level 0 does not, and Zopfli does it in its own way.
     pub strategy: Strategy,
     /// Whether a change of the input is to change the output only near by. Chunks then end where
     /// the data say so, and `block_len` does not count.
     pub is_rsyncable: bool,
     /// Whether chunks are to be decodable without the ones before them.
     pub is_independent: bool,
-    /// What level 11 does.
+    /// What level 11 does, if that is not Zopfli's usual: then our own encoder does it.
     pub zopfli: ZopfliTuning,
     /// Whose encoders are used.
     pub family: Family,
@@ -103,7 +103,7 @@ const WINDOW_LEN: usize = 32 << 10;
 /// The length of the first chunks, as a rule and where that is too little, in [`UNIT`]s.
 const LEAST_CHUNK_LEN: usize = 2;
 const LONGER_CHUNK_LEN: usize = 8;
-/// The usual chunk length at level 11, where every chunk costs a window that is encoded twice.
+/// The usual chunk length of Zopfli, where every chunk costs a window that is encoded twice.
 const ZOPFLI_CHUNK_LEN: usize = 1 << 20;
 
 impl Recipe {
@@ -146,9 +146,10 @@ impl Recipe {
 /// The engines for an input of one chunk and of several, and whether each chunk is a member.
 fn engines(wanted: &Wanted) -> (Engine, Engine, bool) {
     let same = |engine| (engine, engine, false);
-    let Some(row) = row(wanted.level, wanted.family) else {
+    if is_zopfli(wanted) {
         return same(Engine::Zopfli(wanted.zopfli));
-    };
+    }
+    let row = row(wanted.level, wanted.family);
     let is_stored = row.whole == Engine::Stored;
     match wanted.format {
         _ if wanted.strategy != Strategy::Usual && !is_stored => {
@@ -196,15 +197,20 @@ fn cuts(wanted: &Wanted) -> Cuts {
         (Format::Bgzf, None) => Cuts::Fixed(16 * bgzf::MAX_DATA_LEN),
         (Format::Bgzf, Some(len)) => Cuts::Fixed((len / bgzf::MAX_DATA_LEN).max(1) * bgzf::MAX_DATA_LEN),
         (_, Some(len)) => Cuts::Fixed(len),
-        (_, None) if wanted.level == Level::ZOPFLI => Cuts::Fixed(ZOPFLI_CHUNK_LEN),
+        (_, None) if is_zopfli(wanted) => Cuts::Fixed(ZOPFLI_CHUNK_LEN),
         (_, None) => Cuts::Growing(if is_longer(wanted) { LONGER_CHUNK_LEN } else { LEAST_CHUNK_LEN }),
     }
 }
 
-/// Whether the first chunks are longer: at our own fast levels, which take a millisecond or two for that, and at level
-/// 12, where a chunk's end and a header more are what others are smaller by.
+/// Whether Zopfli is to do it: at its level, if it is told what to do. Our own encoder is faster and smaller.
+fn is_zopfli(wanted: &Wanted) -> bool {
+    wanted.level == Level::ZOPFLI && wanted.zopfli != ZopfliTuning::default()
+}
+
+/// Whether the first chunks are longer: at our own fast levels, which take a millisecond or two for that, and from level
+/// 10 on, where a chunk's end and a header more are what others are smaller by.
 fn is_longer(wanted: &Wanted) -> bool {
-    matches!(wanted.level.number(), 1..=3 | 12) && matches!(wanted.family, Family::Auto | Family::Rigz)
+    matches!(wanted.level.number(), 1..=3 | 10..) && matches!(wanted.family, Family::Auto | Family::Rigz)
 }
 
 #[cfg(test)]
