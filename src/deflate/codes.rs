@@ -42,6 +42,14 @@ impl Codes {
         codes
     }
 
+    /// The first lengths of both codes, one behind the other, as a header has them.
+    fn first_lens(&self, litlens: usize, dists: usize) -> [u8; 288 + 32] {
+        let mut lens = [0; 288 + 32];
+        lens[..litlens].copy_from_slice(&self.litlen[..litlens]);
+        lens[litlens..litlens + dists].copy_from_slice(&self.dist[..dists]);
+        lens
+    }
+
     /// What all codewords take together, with the one at the end of the block.
     pub(super) fn bit_len(&self, histogram: &Histogram) -> u64 {
         let sum = |counts: &[u32], lens: &[u8]| -> u64 {
@@ -105,6 +113,16 @@ const REPEAT: u8 = 16;
 const ZEROS: u8 = 17;
 const MANY_ZEROS: u8 = 18;
 
+/// The extra bits behind a precode symbol.
+fn precode_extra_bits(symbol: u8) -> u32 {
+    match symbol {
+        REPEAT => 2,
+        ZEROS => 3,
+        MANY_ZEROS => 7,
+        _ => 0,
+    }
+}
+
 /// What describes a block's codes (RFC 1951 §3.2.7).
 pub(super) struct Header {
     litlens: usize,
@@ -123,12 +141,8 @@ impl Header {
             lens.iter().rposition(|len| *len > 0).map_or(least, |at| least.max(at + 1))
         };
         let (litlens, dists) = (used(&codes.litlen, 257), used(&codes.dist, 1));
-        let mut lens = [0; 288 + 32];
-        lens[..litlens].copy_from_slice(&codes.litlen[..litlens]);
-        lens[litlens..litlens + dists].copy_from_slice(&codes.dist[..dists]);
-        let lens = &lens[..litlens + dists];
         let mut items = [(0, 0); 288 + 32];
-        let item_count = run_lengths(lens, &mut items);
+        let item_count = run_lengths(&codes.first_lens(litlens, dists)[..litlens + dists], &mut items);
         Header::with_items(litlens, dists, items, item_count)
     }
 
@@ -151,9 +165,7 @@ impl Header {
     fn again(self, codes: &Codes) -> Header {
         let mut best = self;
         let (litlens, dists) = (best.litlens, best.dists);
-        let mut lens = [0; 288 + 32];
-        lens[..litlens].copy_from_slice(&codes.litlen[..litlens]);
-        lens[litlens..litlens + dists].copy_from_slice(&codes.dist[..dists]);
+        let lens = codes.first_lens(litlens, dists);
         loop {
             let mut items = [(0, 0); 288 + 32];
             let count = cheapest_run_lengths(&lens[..litlens + dists], &best.prices(), &mut items);
@@ -172,12 +184,7 @@ impl Header {
                 0 => 7,
                 len => len.into(),
             };
-            len + match symbol as u8 {
-                REPEAT => 2,
-                ZEROS => 3,
-                MANY_ZEROS => 7,
-                _ => 0,
-            }
+            len + precode_extra_bits(symbol as u8)
         })
     }
 
@@ -192,13 +199,8 @@ impl Header {
         build_codewords(&self.precode, &mut codewords);
         bits.put_all(&self.items[..self.item_count], self.bit_len, |(symbol, extra)| {
             let len = u32::from(self.precode[usize::from(symbol)]);
-            let extra_bits = match symbol {
-                REPEAT => 2,
-                ZEROS => 3,
-                MANY_ZEROS => 7,
-                _ => 0,
-            };
-            (u64::from(codewords[usize::from(symbol)]) | u64::from(extra) << len, len + extra_bits)
+            let codeword = u64::from(codewords[usize::from(symbol)]);
+            (codeword | u64::from(extra) << len, len + precode_extra_bits(symbol))
         });
     }
 }

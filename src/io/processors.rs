@@ -11,11 +11,6 @@ use std::sync::{Mutex, PoisonError};
 pub struct Apart(Mutex<Vec<usize>>);
 
 impl Apart {
-    /// Nobody has begun.
-    pub const fn new() -> Apart {
-        Apart(Mutex::new(Vec::new()))
-    }
-
     /// To be called by each thread as it begins: if one that is here already has begun on the same processor, goes to
     /// another one, if this thread may run anywhere else. After that it may run wherever it could before.
     pub fn begin(&self) {
@@ -61,7 +56,7 @@ mod tests {
     fn threads_begin_apart_and_may_run_anywhere_then() {
         let allowed = sched_getaffinity(None).unwrap();
         let count = allowed.count() as usize;
-        let apart = Apart::new();
+        let apart = Apart::default();
         thread::scope(|scope| {
             for _ in 0..count + 1 {
                 let after = scope.spawn(|| {

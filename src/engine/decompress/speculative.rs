@@ -182,7 +182,7 @@ pub(super) fn go_on(
     bytes: &[u8],
     patience: &mut Patience,
 ) -> Result<(), Error> {
-    let (board, apart) = (Board::new(stream.out.threads.get()), Apart::new());
+    let (board, apart) = (Board::new(stream.out.threads.get()), Apart::default());
     thread::scope(|scope| {
         let _over = Over(&board);
         let mut scouts = 1..stream.out.threads.get();
