@@ -14,6 +14,7 @@
 //! | [`inflate`] | our DEFLATE decoder |
 //! | [`backend`] | DEFLATE by libraries, and what is simple: libdeflate, zlib-ng, Zopfli, stored blocks |
 //! | [`checksum`] | CRC-32, Adler-32 and their combination |
+//! | [`cpu`] | what the processor has |
 //! | `pages` | memory of its own |
 //! | [`error`] | what can go wrong with one operand, in gzip's words |
 //!
@@ -23,6 +24,7 @@
 pub mod backend;
 pub mod checksum;
 pub mod cli;
+pub mod cpu;
 pub mod deflate;
 pub mod engine;
 pub mod error;

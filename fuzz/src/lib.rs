@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+pub mod encoder;
+
 use std::io::{self, Read, Write};
 
 use rigz::engine::Threads;

@@ -28,6 +28,8 @@ use std::ops::{Deref, DerefMut, Range};
 use memmap2::MmapMut;
 
 use super::token::{MAX_MATCH, MIN_MATCH, WINDOW_LEN, dist_symbol};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{self, Cpu};
 
 /// How thorough a search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,7 +345,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             debug_assert!(at.is_multiple_of(2 * GROUP));
             let (base, bits) = (chains.base, chains.bits);
             #[cfg(target_arch = "x86_64")]
-            if Self::WIDTH == 4 && is_x86_feature_detected!("avx2") {
+            if Self::WIDTH == 4 && cpu::has(Cpu::Avx2) {
                 let to = to.min(self.buf.len().saturating_sub(8));
                 // SAFETY: the processor has it, and 8 bytes are behind all that is inserted.
                 at = unsafe { insert_by_avx2(&mut chains.tables, self.buf, at..to, base, bits) };
@@ -949,7 +951,7 @@ pub(super) mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx2_inserts_as_one_position_after_the_other_would_be() {
-        if !is_x86_feature_detected!("avx2") {
+        if !cpu::has(Cpu::Avx2) {
             return;
         }
         for (name, data) in kinds(WINDOW_LEN + 30_000) {

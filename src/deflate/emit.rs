@@ -14,6 +14,8 @@ use std::ops::Range;
 
 use super::bits::BitWriter;
 use super::token::{EXTRA_SHIFT, LITLEN_INDEXES, OTHER_INDEXES, Token};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{self, Cpu};
 
 /// What is written for each index.
 pub(super) struct Entries {
@@ -84,7 +86,7 @@ pub(super) fn write(bits: &mut BitWriter<'_>, tokens: &[Token], entries: &Entrie
 fn write_to(out: &mut Vec<u8>, rest: &mut (u64, u32), mut tokens: &[Token], entries: &Entries) {
     let mut state = State::new(*rest);
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("bmi2") {
+    if cpu::has(Cpu::Avx2) {
         let (turns, others) = tokens.split_at(tokens.len() - tokens.len() % TURN);
         // SAFETY: the processor has it; these are whole turns.
         unsafe { write_by_bmi2(out, &mut state, turns, entries) };

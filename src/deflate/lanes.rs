@@ -139,6 +139,7 @@ pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::{LANES, Lanes};
+    use crate::cpu::{self, Cpu};
     use std::arch::x86_64::*;
 
     /// That the processor has AVX2.
@@ -147,11 +148,7 @@ mod avx2 {
 
     impl Avx2 {
         pub(in crate::deflate) fn new() -> Option<Avx2> {
-            let has_all = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("lzcnt");
-            has_all.then_some(Avx2(()))
+            cpu::has(Cpu::Avx2).then_some(Avx2(()))
         }
     }
 

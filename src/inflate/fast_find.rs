@@ -29,16 +29,13 @@ pub(super) fn kernels() -> impl Iterator<Item = (&'static str, Kernel)> {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::super::find::{Kernel, List, PLACES, STEP, Window, find_by, lens_at, starts, word_at};
+    use crate::cpu::{self, Cpu};
     use std::arch::x86_64::*;
 
     pub(super) fn kernel() -> Option<(&'static str, Kernel)> {
-        let is_there = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
         // SAFETY: nobody gets it unless all of that is there.
         let kernel: Kernel = |bytes, from, to| unsafe { find(bytes, from, to) };
-        is_there.then_some(("AVX2", kernel))
+        cpu::has(Cpu::Avx2).then_some(("AVX2", kernel))
     }
 
     /// For tests: lists once; false if the machine cannot.
@@ -151,19 +148,13 @@ mod avx2 {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use super::super::find::{Kernel, List, STEP, Window, find_by};
+    use crate::cpu::{self, Cpu};
     use std::arch::x86_64::*;
 
     pub(super) fn kernel() -> Option<(&'static str, Kernel)> {
-        let is_there = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vbmi")
-            && is_x86_feature_detected!("avx512vbmi2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt");
         // SAFETY: nobody gets it unless all of that is there.
         let kernel: Kernel = |bytes, from, to| unsafe { find(bytes, from, to) };
-        is_there.then_some(("AVX-512", kernel))
+        cpu::has(Cpu::Avx512Vbmi2).then_some(("AVX-512", kernel))
     }
 
     /// For tests: lists once; false if the machine cannot.

@@ -9,6 +9,7 @@
 
 use super::bits::Bits;
 use super::table::Tables;
+use crate::cpu::{self, Cpu};
 
 /// What a turn may read, in bytes: four loads of the bit buffer, 7 bytes apart.
 pub(super) const MAX_READ: usize = 32;
@@ -19,16 +20,8 @@ pub(super) struct Machine(());
 
 impl Machine {
     /// Asks the machine.
-    #[cfg(target_arch = "x86_64")]
     pub(super) fn detect() -> Option<Machine> {
-        (std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("bmi2"))
-            .then_some(Machine(()))
-    }
-
-    /// No other machine has a loop.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn detect() -> Option<Machine> {
-        None
+        cpu::has(Cpu::Avx2).then_some(Machine(()))
     }
 }
 

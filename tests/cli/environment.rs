@@ -1,4 +1,4 @@
-//! What the environment says: `GZIP`, `PIGZ`, `POSIXLY_CORRECT`, and the program's name.
+//! What the environment says: `GZIP`, `PIGZ`, `POSIXLY_CORRECT`, `RIGZ_CPU`, and the program's name.
 
 use crate::support::{RIGZ, Scratch, assert_same, data, gunzip};
 
@@ -41,6 +41,23 @@ fn wrong_words_in_pigzs_variable_are_refused() {
     run.stderr("rigz: cannot provide files in PIGZ environment variable\n");
     dir.rigz(["f"]).env("PIGZ", "--bogus").status(1).stderr_has("unrecognized option '--bogus'");
     assert_eq!(dir.names(), ["f"]);
+}
+
+#[test]
+fn what_the_processor_has_does_not_show() {
+    let dir = Scratch::new();
+    let content = [data::binary(700_000), data::text(1_400_000)].concat();
+    dir.write("f", &content);
+    let run =
+        |cpu: &str, args: &[&str]| dir.rigz(args).env("RIGZ_CPU", cpu).status(0).stderr("").into_stdout();
+    for level in ["-1", "-2", "-3", "-4", "-5", "-6", "-7", "-9", "-10"] {
+        let packed = run("", &["-c", level, "f"]);
+        dir.write("f.gz", &packed);
+        for cpu in ["portable", "avx2", "avx512"] {
+            assert_same(&run(cpu, &["-c", level, "f"]), &packed, &format!("{level}, {cpu}"));
+            assert_same(&run(cpu, &["-dc", "-p3", "f.gz"]), &content, &format!("{level}, back, {cpu}"));
+        }
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ use super::histogram::Histogram;
 use super::split::Block;
 use super::token::{Draft, END_OF_BLOCK, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
 use super::{Chunk, block, split, token};
+use crate::cpu::{self, Cpu};
 pub(super) use effort::Effort;
 use effort::{Least, Less, MAX_BACK, MAX_STREAMS, More, Thoroughness};
 #[cfg(target_arch = "x86_64")]
@@ -233,7 +234,7 @@ impl Default for Fast {
         Fast {
             tables: tables.try_into().expect("as many as streams"),
             segments: Default::default(),
-            has_avx512: has_avx512(),
+            has_avx512: false,
         }
     }
 }
@@ -241,8 +242,14 @@ impl Default for Fast {
 impl Fast {
     /// Appends `chunk` to `out`.
     pub(super) fn encode(&mut self, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+        self.encode_by_cpu(Cpu::Avx512, effort, chunk, out);
+    }
+
+    /// The same by nothing better than `most`.
+    fn encode_by_cpu(&mut self, most: Cpu, effort: Effort, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
         #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
+        if most >= Cpu::Avx2 && cpu::has(Cpu::Avx2) {
+            self.has_avx512 = most >= Cpu::Avx512 && cpu::has(Cpu::Avx512);
             return self.encode_as::<AVX2>(effort, chunk, out);
         }
         self.encode_as::<PORTABLE>(effort, chunk, out);
@@ -424,20 +431,6 @@ fn match_len(buf: &[u8], a: usize, b: usize, max_len: usize) -> usize {
     buf[a..].iter().zip(&buf[b..b + max_len]).take_while(|(a, b)| a == b).count()
 }
 
-/// Whether the processor can run the kernel of that name.
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
-}
-
-/// Whether it has what [`turns`] uses beyond that.
-fn has_avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -457,8 +450,7 @@ mod tests {
         let chunk = Chunk { buf: data, data: start..data.len(), cuts: &[], is_last: true };
         let [mut out, mut checked, mut portable, mut narrow] = [const { Vec::new() }; 4];
         PARSERS.with_borrow_mut(|[parser, other, third, fourth]| {
-            fourth.has_avx512 = false;
-            fourth.encode(effort, &chunk, &mut narrow);
+            fourth.encode_by_cpu(Cpu::Avx2, effort, &chunk, &mut narrow);
             parser.encode(effort, &chunk, &mut out);
             other.encode_as::<CHECKED>(effort, &chunk, &mut checked);
             third.encode_as::<PORTABLE>(effort, &chunk, &mut portable);

@@ -13,6 +13,8 @@ use super::tables::{Tables, dist_less_1, insert, insert_long, insert_short, u64_
 #[cfg(target_arch = "x86_64")]
 use super::turns;
 use super::{Fast, Segment};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{self, Cpu};
 
 /// The farthest dist less 1 at which a match of 3 bytes is taken, if the level looks for them: beyond it,
 /// three literals tend to be shorter.
@@ -160,7 +162,7 @@ pub(super) fn settle(drafts: &mut [Token]) {
         fn settle_by_avx2(drafts: &mut [Token]) {
             token::settle(drafts);
         }
-        if is_x86_feature_detected!("avx2") {
+        if cpu::has(Cpu::Avx2) {
             // SAFETY: the processor has it.
             return unsafe { settle_by_avx2(drafts) };
         }
