@@ -20,7 +20,7 @@ use super::report::{ExitStatus, Report, speak};
 use super::text;
 use super::turn::{Order, Part, Turn, Voice};
 use super::walk::{Depth, Item, Items};
-use crate::engine::{Threads, ordered};
+use crate::engine::{Threads, tasks};
 use crate::error::Error;
 use crate::format::gzip::{self, Header};
 use crate::io::close::close_stdout;
@@ -114,7 +114,7 @@ impl Session {
             let turn = (threads > 1).then(|| Turn::new(&order, number));
             Job::new(&self.shared, &alone, turn).run(&group)
         };
-        ordered::run(threads, produce, work, |done| {
+        tasks::map(threads, produce, work, |done| {
             let printed = printer.print(done);
             match printed {
                 Ok(()) => order.advance(),

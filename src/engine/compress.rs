@@ -1,5 +1,5 @@
 //! Compression: a source is cut into chunks, workers encode them, the results are written in
-//! order (see `engine::ordered`).
+//! order (see `engine::tasks`).
 //!
 //! Where chunks end is a function of the position alone, or of the data (`plan::cuts`); each chunk's
 //! bytes depend on the chunk, the window before it and whether it is the first or the last. So
@@ -20,7 +20,7 @@
 //! Chunks form groups, each behind a seek mark (`format::mark`) that says how long it is, unless stored blocks
 //! say so. So the writer holds back a group until it is complete.
 //!
-//! Memory: with `n = 2 * threads + 2` (the bound of `ordered`), chunks of `c` bytes at most and groups of `g`,
+//! Memory: with `n = 2 * threads + 2` (the bound of `tasks`), chunks of `c` bytes at most and groups of `g`,
 //! `n * (c + 32 KiB)` of input and `n * (1.01 * c + 1 KiB) + 1.01 * g` of output, plus one encoder per worker
 //! (at most 9 MiB; from level 10 on, and Zopfli, some 20 MiB). At 2 threads and the default schedule (`c` ≤ 1 MiB, `g` ≤ 4 MiB):
 //! below 36 MiB; from level 10 on (`g` ≤ 8 MiB) below 64 MiB.
@@ -30,7 +30,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use super::{Threads, ordered, pool, sample};
+use super::{Threads, pool, sample, tasks};
 use crate::backend::{self, fixed, libdeflate, zlib_ng, zopfli};
 use crate::checksum::{self, Joined, crc32};
 use crate::deflate::{self, Strategy, Tuning};
@@ -86,7 +86,7 @@ pub fn compress(
     };
     let sum = Joined::new(checksum_kind(recipe.container));
     let mut framer = Framer { recipe, header, sum, held: Vec::new(), written: 0 };
-    ordered::run(threads, produce, |chunk| encode(recipe, header, chunk), |piece| framer.write(piece?, out))?;
+    tasks::map(threads, produce, |chunk| encode(recipe, header, chunk), |piece| framer.write(piece?, out))?;
     Ok(Totals { read: framer.sum.len(), written: framer.written })
 }
 

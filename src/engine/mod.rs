@@ -2,8 +2,8 @@
 //!
 //! [`compress`] and [`decompress`] are the two entrances. Both are built from a producer of
 //! items, a function that works on one item, and a consumer that takes the results in order;
-//! `ordered` runs these three in turn on one thread, or side by side on several; `tasks` does where a
-//! thread is at several items at a time.
+//! `tasks` runs these three in turn on one thread, or side by side on several, each of which may be at several items
+//! at a time.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -11,7 +11,6 @@ use std::thread::available_parallelism;
 
 pub mod compress;
 pub mod decompress;
-pub(crate) mod ordered;
 mod pool;
 mod sample;
 pub(crate) mod tasks;

@@ -4,7 +4,7 @@
 //! worker → writer), so they are kept in one place for the process rather than by thread.
 //!
 //! A pool holds at most as many buffers as were ever in use at once, which
-//! [`super::ordered`] bounds.
+//! [`super::tasks`] bounds.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};

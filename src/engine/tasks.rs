@@ -22,12 +22,13 @@
 //! When the consumer fails, tasks that nobody has begun are dropped, no more are produced, and nobody waits
 //! for anybody who is gone.
 //!
-//! With one thread, or where the system has no more to give, the same happens in turn: no queue, no thread.
+//! With one thread, or where the system has no more to give, the same happens in turn: no queue, no thread, no rayon.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Work that can be left and gone on with.
 pub(crate) trait Task: Send + Sized {
@@ -39,6 +40,45 @@ pub(crate) trait Task: Send + Sized {
 
     /// Whether there is nothing left to do.
     fn is_over(&self) -> bool;
+}
+
+/// With so many items for each worker, and [`MORE_ITEMS`], nobody waits for the producer, or for those who take long.
+const ITEMS_PER_THREAD: usize = 2;
+const MORE_ITEMS: usize = 2;
+
+/// Runs `produce` until it gives `None`, `work` on each item, and `consume` on each result in
+/// the order of the items; at most `2 * threads + 2` of both exist. Returns the first error; the results of items
+/// before it were consumed.
+pub(crate) fn map<T: Send, R: Send, E: Send>(
+    threads: usize,
+    mut produce: impl FnMut() -> Result<Option<T>, E>,
+    work: impl Fn(T) -> R + Sync,
+    mut consume: impl FnMut(R) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let produce = || Ok(produce()?.map(|item| Whole { work: &work, item: Some(item), result: None }));
+    let consume = |whole: Whole<'_, T, R, _>| whole.result.map_or(Ok(()), &mut consume);
+    run(threads, ITEMS_PER_THREAD * threads + MORE_ITEMS, produce, consume)
+}
+
+/// A task that is done at once.
+struct Whole<'a, T, R, W> {
+    work: &'a W,
+    item: Option<T>,
+    result: Option<R>,
+}
+
+impl<T: Send, R: Send, W: Fn(T) -> R + Sync> Task for Whole<'_, T, R, W> {
+    const LANES: usize = 1;
+
+    fn go_on(tasks: &mut [Self]) {
+        for task in tasks {
+            task.result = task.item.take().map(task.work);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.item.is_none()
+    }
 }
 
 /// Runs `produce` until it gives `None`, all tasks until they are over, and `consume` on each in the order in
@@ -87,38 +127,44 @@ fn run_on<T: Task, E: Send>(
     produce: &mut impl FnMut() -> Result<Option<T>, E>,
     consume: &mut (impl FnMut(T) -> Result<(), E> + Send),
 ) -> Option<Result<(), E>> {
+    let pool = workers(threads)?;
     let queue = Queue::new(most, consume);
-    let produced = thread::scope(|scope| {
-        let begin_worker = || {
-            queue.lock().workers += 1;
-            let worker = thread::Builder::new().spawn_scoped(scope, || work(&queue));
-            worker.inspect_err(|_| queue.lock().workers -= 1).is_ok()
-        };
-        if !begin_worker() {
-            return None;
-        }
-        let mut workers = 1;
+    let produced = pool.in_place_scope(|scope| {
+        let mut workers = 0;
         let mut produce_all = || {
             while queue.has_room()
                 && let Some(task) = produce()?
             {
-                if queue.put(task) && workers < threads && begin_worker() {
+                if queue.put(task) && workers < threads {
                     workers += 1;
+                    scope.spawn(|_| work(&queue));
                 }
             }
             Ok(())
         };
         let produced = produce_all();
         queue.close();
-        Some(produced)
-    })?;
+        produced
+    });
     let state = queue.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     Some(state.failed.map_or(produced, Err))
+}
+
+/// The process's worker threads, `threads` at least; `None` if the system refused. Kept from one operand to the next, and with them
+/// the encoders that they cache.
+fn workers(threads: usize) -> Option<Arc<ThreadPool>> {
+    static WORKERS: Mutex<Option<Arc<ThreadPool>>> = Mutex::new(None);
+    let mut workers = WORKERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if workers.as_ref().is_none_or(|pool| pool.current_num_threads() < threads) {
+        *workers = Some(Arc::new(ThreadPoolBuilder::new().num_threads(threads).build().ok()?));
+    }
+    workers.clone()
 }
 
 /// What a worker does until all tasks are over.
 fn work<T: Task, E, C: FnMut(T) -> Result<(), E>>(queue: &Queue<T, E, C>) {
     let mut lanes = Lanes::new();
+    queue.lock().workers += 1;
     loop {
         while !lanes.is_full()
             && let Some(ticket) = if lanes.is_empty() { queue.wait() } else { queue.take() }
@@ -199,7 +245,7 @@ struct State<T, E, C> {
     consume: Option<C>,
     /// Why no more is consumed.
     failed: Option<E>,
-    /// How many workers there are, and how many of them have no task.
+    /// How many workers have begun, and how many of them have no task.
     workers: usize,
     idle: usize,
     /// Whether no more is produced.
@@ -336,6 +382,8 @@ impl<T, E, C: FnMut(T) -> Result<(), E>> Queue<T, E, C> {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
+    use std::thread;
+    use std::time::Duration;
 
     /// Counts to zero, in no time.
     struct Countdown<'a> {
@@ -437,6 +485,31 @@ mod tests {
 
         fn is_over(&self) -> bool {
             self.0.lock().unwrap().len() == self.1
+        }
+    }
+
+    #[test]
+    fn items_and_results_are_bounded_and_in_order() {
+        for threads in [1, 2, 3] {
+            let (alive, most, mut seen) = (AtomicUsize::new(0), AtomicUsize::new(0), Vec::new());
+            let mut items = 0..200;
+            let produce = || {
+                let item = items.next();
+                most.fetch_max(alive.fetch_add(item.map_or(0, |_| 1), Ordering::SeqCst), Ordering::SeqCst);
+                Ok::<_, ()>(item)
+            };
+            let uneven = |i: usize| {
+                thread::sleep(Duration::from_micros(if i.is_multiple_of(7) { 2000 } else { 10 }));
+                i
+            };
+            map(threads, produce, uneven, |i| {
+                alive.fetch_sub(1, Ordering::SeqCst);
+                seen.push(i);
+                Ok(())
+            })
+            .unwrap();
+            assert!(seen.into_iter().eq(0..200), "{threads} threads");
+            assert!(most.into_inner() < ITEMS_PER_THREAD * threads + MORE_ITEMS);
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! libdeflate decodes, since making tables is most of the work.
 //!
-//! Memory: at most `2 * threads + 2` pieces exist (the bound of `ordered`), each with at most
+//! Memory: at most `2 * threads + 2` pieces exist (the bound of `tasks`), each with at most
 //! [`MAX_OUT_LEN`] of output.
 
 use std::io::Write;
@@ -20,7 +20,7 @@ use memchr::memmem;
 use super::{Method, Totals};
 use crate::backend::libdeflate::{self, Inflated};
 use crate::checksum::crc32;
-use crate::engine::{Threads, ordered, pool};
+use crate::engine::{Threads, pool, tasks};
 use crate::error::Error;
 use crate::format::gzip::{self, TRAILER_LEN, Trailer};
 use crate::io::input::Input;
@@ -70,7 +70,7 @@ pub(super) fn run(
         Ok(())
     };
     let work = |start: usize| look(bytes, start..bytes.len().min(start + PIECE_LEN));
-    ordered::run(threads.get(), produce, work, consume)?;
+    tasks::map(threads.get(), produce, work, consume)?;
     input.consume(pos);
     Ok(totals.parts - before)
 }
