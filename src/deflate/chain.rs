@@ -40,6 +40,15 @@ pub(super) struct Effort {
     pub(super) nice_len: usize,
 }
 
+impl Effort {
+    /// Whether time is what counts. In binary data, such searches end where the first candidate is another one's: hardly any
+    /// match is behind it, and whether there is a second one is hard to guess.
+    #[inline(always)]
+    pub(super) fn is_short(self) -> bool {
+        self.max_chain < 16
+    }
+}
+
 /// A match; length 0 if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Match {
@@ -47,6 +56,14 @@ pub(super) struct Match {
     pub(super) len: usize,
     /// How far back it begins.
     pub(super) dist: usize,
+}
+
+impl Match {
+    /// What it is worth: a byte counts for four, the bits of its dist for one each.
+    #[inline(always)]
+    pub(super) fn worth(self) -> i32 {
+        4 * self.len as i32 - (self.dist | 1).ilog2() as i32
+    }
 }
 
 /// Reads numbers from data.
@@ -131,10 +148,6 @@ const BATCH_LEN: usize = 64;
 
 /// The farthest that a match is looked for. [`NOWHERE`] is farther from all that is inserted.
 const MAX_DIST: usize = WINDOW_LEN - 1;
-
-/// In binary data, searches of fewer candidates than this end where the first one is another one's: hardly any match
-/// is behind it, and whether there is a second one is hard to guess.
-const SECOND_CHAIN: u32 = 16;
 
 /// So many positions are inserted together.
 const GROUP: usize = 4;
@@ -399,14 +412,21 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         }
     }
 
-    /// Returns the longest match at `pos` that is longer than `least` (2 at least), the nearest of several;
+    /// Returns the longest match at `pos`, or a better one, that is longer than `least` (2 at least), the nearest of several;
     /// it ends at `end` or before. Positions may be asked for in ascending order only, with steps of up
-    /// to [`MAX_MATCH`].
+    /// to [`MAX_MATCH`]. Whoever weighs dists takes none that is a little longer and much farther away.
     ///
     /// # Panics
     /// If `end` is behind the data.
     #[inline(always)]
-    pub(super) fn find(&mut self, pos: usize, end: usize, least: usize, effort: Effort) -> Match {
+    pub(super) fn find(
+        &mut self,
+        pos: usize,
+        end: usize,
+        least: usize,
+        effort: Effort,
+        weighs_dists: bool,
+    ) -> Match {
         assert!(end <= self.buf.len());
         let max_len = end.saturating_sub(pos).min(MAX_MATCH);
         if max_len <= least.max(Self::WIDTH - 1) || pos + read_len(Self::WIDTH) > self.buf.len() {
@@ -429,14 +449,18 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                 // SAFETY: `0 <= this <= pos`.
                 let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
                 let is_there = (from3 >= lowest3) & (differing << 8 == 0);
-                best.len = select(is_there, MIN_MATCH, least);
                 best.dist = select(is_there, pos - this, 0);
+                if !effort.is_short() {
+                    // SAFETY: `pos + 4 <= buf.len()`.
+                    best.dist = unsafe { nearest3(buf, pos, bytes, best.dist) };
+                }
+                best.len = select(best.dist > 0, MIN_MATCH, least);
             }
             // What is in the chain is better. Whether the chain goes on, and whether it leads to the same
             // bytes, is hard to guess: of its first two places both are asked together. In binary data the second
             // is seldom worth it.
             let mut is_second = false;
-            let is_only = Self::HAS_SHORT && effort.max_chain < SECOND_CHAIN;
+            let is_only = Self::HAS_SHORT && effort.is_short();
             let this = loop {
                 let is_near = from >= lowest;
                 let this = from.max(lowest) as usize;
@@ -459,9 +483,15 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             }
         }
         let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, lowest, left };
+        let mut chosen = best;
+        let choose = |found: Match| {
+            if !weighs_dists || chosen.dist == 0 || found.worth() > chosen.worth() {
+                chosen = found;
+            }
+        };
         // SAFETY: all of it is as it says.
-        let best = unsafe { self.find_longer::<false>(search, best, |_| ()) };
-        if best.dist == 0 { Match::default() } else { best }
+        unsafe { self.find_longer::<false>(search, best, choose) };
+        if chosen.dist == 0 { Match::default() } else { chosen }
     }
 
     /// Sets `found` to the matches at `pos`, longer ones later, each the nearest of its length that `effort`
@@ -500,8 +530,10 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             // SAFETY: `0 <= this <= pos`.
             let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
             let is_there = (from3 >= lowest) & (differing << 8 == 0);
-            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
-            count = usize::from(is_there);
+            // SAFETY: `pos + 4 <= buf.len()`.
+            let dist = unsafe { nearest3(buf, pos, bytes, select(is_there, pos - this, 0)) };
+            found[0] = Found::new(MIN_MATCH, dist.max(1));
+            count = usize::from(dist > 0);
         }
         if from < lowest && known.len < Self::WIDTH {
             return count;
@@ -713,6 +745,22 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
     }
 }
 
+/// The dist of three `bytes` at `pos` that are known to stand at `dist`, or nowhere if that is 0: 2 or 4 if they stand there,
+/// too. Samples of sound and tables of numbers repeat so, inside matches, where nothing is inserted.
+///
+/// # Safety
+/// Four bytes are there.
+#[inline(always)]
+unsafe fn nearest3(buf: impl Bytes, pos: usize, bytes: u64, dist: usize) -> usize {
+    if pos < 4 {
+        return dist;
+    }
+    // SAFETY: the four bytes before `pos` are there, too.
+    let around = unsafe { buf.u64_at(pos - 4) };
+    let is_at = |dist: usize| ((around >> (32 - 8 * dist)) ^ bytes) << 40 == 0;
+    select(is_at(2), 2, select(is_at(4), 4, dist))
+}
+
 /// Inserts `range`, of which `index` knows the entries, into one kind of chains.
 #[inline(always)]
 fn insert_all(
@@ -908,7 +956,7 @@ pub(super) mod tests {
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
-                let longest = finder.find(pos, end, MIN_MATCH - 1, effort);
+                let longest = finder.find(pos, end, MIN_MATCH - 1, effort, false);
                 let count = other.find_all(pos, end, Match::default(), effort, &mut found);
                 let listed = |found: &[Found], least: usize| -> Vec<Match> {
                     let all = found.iter().map(|found| Match { len: found.len(), dist: found.dist() });
@@ -932,7 +980,7 @@ pub(super) mod tests {
                 expected.retain(|found| found.len >= 8);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(all.len() <= expected.len() + 1);
-                let longest_wide = wide.find(pos, end, 7, effort);
+                let longest_wide = wide.find(pos, end, 7, effort, false);
                 assert_eq!(
                     longest_wide,
                     if longest.len < 8 { Match::default() } else { longest },
@@ -976,13 +1024,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn three_bytes_are_found_two_or_four_back_though_nothing_was_inserted_there() {
+        let effort = Effort { max_chain: 16, nice_len: MAX_MATCH };
+        let mut chains = Chains::default();
+        for (data, pos, expected) in [
+            (&b"--ababa-"[..], 4, 2),
+            (b"abc-abc-", 4, 4),
+            (b"aaaaaaa-", 4, 2),
+            (b"-abc-abd-", 5, 0),
+            (b"ababa---", 2, 0),
+        ] {
+            let mut finder = chains.begin::<3, _>(Checked(data), FEW_BITS3);
+            let found = finder.find(pos, pos + 4, 2, effort, false);
+            assert_eq!(found.dist, expected, "{}", data.escape_ascii());
+        }
+    }
+
+    #[test]
     fn matches_of_three_bytes_are_found_where_they_are_near() {
         let effort = Effort { max_chain: 8, nice_len: MAX_MATCH };
         let mut chains = Chains::default();
         for gap in [4, 100, 4093, 4094] {
             let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
             let mut finder = chains.begin::<3, _>(Checked(&data), FEW_BITS3);
-            let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort)).last();
+            let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort, false)).last();
             let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
             assert_eq!(found, Some(expected), "{gap}");
         }

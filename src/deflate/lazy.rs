@@ -4,7 +4,11 @@
 use std::ops::Range;
 
 use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
-use super::token::Token;
+use super::histogram::Histogram;
+use super::lanes::LANES;
+use super::prices::{LEN_BITS, PRICE_BITS, Prices};
+use super::split::Block;
+use super::token::{END_OF_BLOCK, MIN_MATCH, Token, dist_extra_bits, dist_symbol};
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +17,6 @@ pub(super) struct Tuning {
     pub(super) effort: Effort,
     /// How many positions behind a match are searched for a better one: 0 to 2.
     pub(super) lookahead: usize,
-}
-
-/// What a match is worth: a byte counts for four, the bits of its dist for one each.
-#[inline(always)]
-fn worth(found: Match) -> i32 {
-    4 * found.len as i32 - (found.dist | 1).ilog2() as i32
 }
 
 /// A parser in the middle of a chunk.
@@ -34,20 +32,27 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
     }
 
     /// Appends the tokens of `range` of `buf` to `tokens`; so many positions behind a match are searched for
-    /// a better one. Ranges follow each other; what is before the first one is the window.
+    /// a better one. Ranges follow each other; what is before the first one is the window. `before` is what became of
+    /// the range before.
     #[inline(never)]
     pub(super) fn parse<const LOOKAHEAD: usize>(
         &mut self,
         buf: &[u8],
         range: Range<usize>,
+        before: &[Block],
         tokens: &mut Vec<Token>,
     ) {
         let effort = self.effort;
+        // In text it pays where searches take their time.
+        let is_thrifty = LOOKAHEAD > 0 && (LEAST == MIN_MATCH || !effort.is_short());
+        let thrift = if is_thrifty { Thrift::<LEAST>::new(before) } else { None };
+        // In text; records repeat from afar.
+        let weighs_dists = !effort.is_short() && LEAST == MIN_MATCH + 1;
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
         let Range { start: mut pos, end } = range;
         while pos < end {
-            let mut best = self.finder.find(pos, end, min_len - 1, effort);
-            if best.len == 0 {
+            let mut best = self.finder.find(pos, end, min_len - 1, effort, weighs_dists);
+            if best.len == 0 || thrift.as_ref().is_some_and(|thrift| !thrift.pays(buf, pos, best)) {
                 tokens.push(Token::literal(buf[pos]));
                 pos += 1;
                 continue;
@@ -55,9 +60,9 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             let mut ahead = 1;
             while best.len < effort.nice_len && ahead <= LOOKAHEAD {
                 let next = Effort { max_chain: effort.max_chain >> ahead, ..effort };
-                let found = self.finder.find(pos + ahead, end, best.len - 1, next);
+                let found = self.finder.find(pos + ahead, end, best.len - 1, next, weighs_dists);
                 // The farther ahead, the more literals it has to make up for.
-                let is_better = found.len > 0 && worth(found) - worth(best) > 4 * ahead as i32 - 2;
+                let is_better = found.len > 0 && found.worth() - best.worth() > 4 * ahead as i32 - 2;
                 if is_better {
                     tokens.extend(buf[pos..pos + ahead].iter().map(|byte| Token::literal(*byte)));
                     (best, pos, ahead) = (found, pos + ahead, 1);
@@ -68,6 +73,53 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             tokens.push(Token::match_(best.len, best.dist));
             pos += best.len;
         }
+    }
+}
+
+/// What matches of `LEAST` bytes and their literals are expected to cost, from tokens before.
+struct Thrift<const LEAST: usize> {
+    prices: Prices,
+    /// Of the length.
+    len: i32,
+}
+
+impl<const LEAST: usize> Thrift<LEAST> {
+    /// A bit, as prices have it.
+    const BIT: i32 = 1 << (PRICE_BITS + LEN_BITS);
+    /// Fewer tokens say little.
+    const LEAST_TOKENS: usize = 512;
+    /// Symbols that are rare because they were thought dear would stay so: these are the most bits of a length
+    /// and of a dist, without its extra bits.
+    const MAX_LEN_BITS: i32 = 5;
+    const MAX_DIST_BITS: i32 = 4;
+    /// A short match may be in the way of a long one: so many bits where all data are matches.
+    const MARGIN: i32 = 3;
+
+    fn new(blocks: &[Block]) -> Option<Self> {
+        let mut histogram = Histogram::default();
+        blocks.iter().for_each(|block| histogram.add(&block.histogram));
+        let Histogram { litlen, dist, data_len } = histogram;
+        if blocks.iter().map(|block| block.len).sum::<usize>() < Self::LEAST_TOKENS {
+            return None;
+        }
+        let mut prices = Prices::new(&litlen, &dist);
+        for (symbol, price) in prices.dist.iter_mut().enumerate() {
+            *price = (*price).min((Self::MAX_DIST_BITS + dist_extra_bits(symbol) as i32) * Self::BIT);
+        }
+        let literals: u32 = litlen[..END_OF_BLOCK].iter().sum();
+        let matched = 1.0 - literals as f32 / data_len as f32;
+        let len = prices.len[LANES + LEAST].min(Self::MAX_LEN_BITS * Self::BIT);
+        Some(Thrift { prices, len: len + (matched * (Self::MARGIN * Self::BIT) as f32) as i32 })
+    }
+
+    /// Whether `found` at `pos` is expected to cost less than literals; longer matches always do.
+    #[inline(always)]
+    fn pays(&self, buf: &[u8], pos: usize, found: Match) -> bool {
+        let Some(bytes) = buf[pos..].first_chunk::<LEAST>().filter(|_| found.len == LEAST) else {
+            return true;
+        };
+        let literals: i32 = bytes.iter().map(|byte| self.prices.literal[usize::from(*byte)]).sum();
+        literals > self.len + self.prices.dist[dist_symbol(found.dist - 1).0]
     }
 }
 
@@ -99,6 +151,7 @@ mod tests {
     use super::*;
     use crate::deflate::chain::Unchecked;
     use crate::deflate::chain::tests::Checked;
+    use crate::deflate::split::split;
     use crate::deflate::tests::{kinds, unparsed};
 
     fn parsed<const LEAST: usize>(
@@ -109,14 +162,16 @@ mod tests {
     ) -> Vec<Token> {
         let mut chains = Chains::default();
         let mut parser = Parser::<LEAST, _>::new(&mut chains, data, effort);
-        let (mut tokens, mut start) = (Vec::new(), 0);
+        let (mut tokens, mut start, mut before, mut blocks) = (Vec::new(), 0, 0, Vec::new());
         while start < buf.len() {
             let range = start..buf.len().min(start + step);
             start = range.end;
+            split(&tokens[before..], 1 << 20, &mut blocks);
+            before = tokens.len();
             match lookahead {
-                0 => parser.parse::<0>(buf, range, &mut tokens),
-                1 => parser.parse::<1>(buf, range, &mut tokens),
-                _ => parser.parse::<2>(buf, range, &mut tokens),
+                0 => parser.parse::<0>(buf, range, &blocks, &mut tokens),
+                1 => parser.parse::<1>(buf, range, &blocks, &mut tokens),
+                _ => parser.parse::<2>(buf, range, &blocks, &mut tokens),
             }
         }
         tokens
@@ -126,6 +181,24 @@ mod tests {
         let tokens = parsed::<LEAST>(Checked(data), data, tuning, step);
         assert!(unparsed(&tokens) == data, "{name} {}", data.len());
         assert!(tokens == parsed::<LEAST>(Unchecked(data), data, tuning, step));
+    }
+
+    #[test]
+    fn short_matches_pay_by_what_came_before() {
+        let blocks = |tokens: &[Token]| {
+            let mut blocks = Vec::new();
+            split(tokens, 1 << 20, &mut blocks);
+            blocks
+        };
+        let digits: Vec<Token> = (0..5000).map(|i| Token::literal(b'0' + (i * i % 7) as u8)).collect();
+        assert!(Thrift::<5>::new(&blocks(&digits[..100])).is_none());
+        let thrift = Thrift::<5>::new(&blocks(&digits)).expect("enough tokens");
+        let pays = |buf: &[u8], len, dist| thrift.pays(buf, 0, Match { len, dist });
+        // Five literals take some 14 bits, a match from afar 19 and more.
+        assert!(!pays(b"0142100000", 5, 20_000) && pays(b"0142100000", 6, 20_000));
+        assert!(pays(b"0142100000", 5, 4));
+        // Others never occurred.
+        assert!(pays(b"other", 5, 20_000));
     }
 
     #[test]

@@ -197,10 +197,12 @@ impl Encoder {
         let row = &TABLE[usize::from(tuning.level) - 1];
         let buf = chunk.buf;
         match (tuning.strategy, row.parser) {
-            (Strategy::HuffmanOnly, _) => blocks.write_stretches(row.run_len, chunk, out, |range, tokens| {
-                simple::parse_literals(&buf[range], tokens);
-            }),
-            (Strategy::Rle, _) => blocks.write_stretches(row.run_len, chunk, out, |range, tokens| {
+            (Strategy::HuffmanOnly, _) => {
+                blocks.write_stretches(row.run_len, chunk, out, |range, _, tokens| {
+                    simple::parse_literals(&buf[range], tokens);
+                })
+            }
+            (Strategy::Rle, _) => blocks.write_stretches(row.run_len, chunk, out, |range, _, tokens| {
                 simple::parse_runs(buf, range, tokens);
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
@@ -224,16 +226,16 @@ impl Encoder {
             Parser::Fast(_) => unreachable!("it has no chains"),
             Parser::Lazy(tuning) => {
                 let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning.effort);
-                blocks.write_stretches(run_len, chunk, out, |range, tokens| match tuning.lookahead {
-                    0 => parser.parse::<0>(buf, range, tokens),
-                    1 => parser.parse::<1>(buf, range, tokens),
-                    _ => parser.parse::<2>(buf, range, tokens),
+                blocks.write_stretches(run_len, chunk, out, |range, before, tokens| match tuning.lookahead {
+                    0 => parser.parse::<0>(buf, range, before, tokens),
+                    1 => parser.parse::<1>(buf, range, before, tokens),
+                    _ => parser.parse::<2>(buf, range, before, tokens),
                 });
             }
             Parser::Priced(tuning) => {
                 let priced = priced.get_or_insert_default();
                 let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning);
-                blocks.write_stretches(run_len, chunk, out, |range, tokens| {
+                blocks.write_stretches(run_len, chunk, out, |range, _, tokens| {
                     parser.parse(range, tokens, None);
                 });
             }
@@ -250,19 +252,20 @@ impl Encoder {
 }
 
 impl BlockWriter {
-    /// Appends `chunk` as blocks of what `parse` makes of one stretch after the other.
+    /// Appends `chunk` as blocks of what `parse` makes of one stretch after the other; it is also told what became of the
+    /// stretch before.
     fn write_stretches(
         &mut self,
         run_len: usize,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
-        mut parse: impl FnMut(Range<usize>, &mut Vec<Token>),
+        mut parse: impl FnMut(Range<usize>, &[Block], &mut Vec<Token>),
     ) {
         let writer = block::Writer::new(chunk.buf, out);
         self.write(chunk, writer, |range, tokens, blocks| {
             let end = range.end.min(range.start + STRETCH_LEN);
             tokens.clear();
-            parse(range.start..end, tokens);
+            parse(range.start..end, blocks, tokens);
             split::split(tokens, run_len, blocks);
             end
         });
@@ -276,6 +279,7 @@ impl BlockWriter {
         mut writer: block::Writer<'_>,
         mut parse: impl FnMut(Range<usize>, &mut Vec<Token>, &mut Vec<Block>) -> usize,
     ) {
+        self.blocks.clear();
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
