@@ -77,8 +77,16 @@ pub fn compress(
     threads: &Threads,
 ) -> Result<Totals, Error> {
     let mut chunker = Chunker::new(source, *recipe);
+    let most_chunks = match &chunker.source {
+        // The first ones are the shortest.
+        Source::File { len, .. } if recipe.cuts != Cuts::Content => {
+            (*len / recipe.cuts.max_len(0) as u64 + 1) as usize
+        }
+        Source::File { .. } | Source::Stream(_) => usize::MAX,
+    };
     let mut first = Some(chunker.next()?);
-    let threads = if first.as_ref().is_some_and(|chunk| chunk.is_last) { 1 } else { threads.get() };
+    let is_alone = first.as_ref().is_some_and(|chunk| chunk.is_last);
+    let threads = if is_alone { 1 } else { threads.for_work_of(most_chunks) };
     let produce = || match first.take() {
         Some(chunk) => Ok(Some(chunk)),
         None if chunker.is_done => Ok(None),

@@ -32,4 +32,9 @@ impl Threads {
     pub fn get(&self) -> usize {
         *self.0.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get))
     }
+
+    /// The same where so many have something to do: a thread that nobody needs takes its time, too.
+    fn for_work_of(&self, count: usize) -> usize {
+        self.get().min(count.max(1))
+    }
 }

@@ -70,7 +70,7 @@ pub(super) fn run(
         Ok(())
     };
     let work = |start: usize| look(bytes, start..bytes.len().min(start + PIECE_LEN));
-    tasks::map(threads.get(), produce, work, consume)?;
+    tasks::map(threads.for_work_of(bytes.len().div_ceil(PIECE_LEN)), produce, work, consume)?;
     input.consume(pos);
     Ok(totals.parts - before)
 }

@@ -11,6 +11,7 @@
 
 use std::ops::{DerefMut, Range};
 
+use crate::io::input::Input;
 use crate::pages::Pages;
 
 use crate::backend::libdeflate::{self, Inflated};
@@ -124,6 +125,12 @@ impl<'a, B: Buffer, I> Task<'a, B, I> {
     /// The same for libdeflate, which knows no blocks but those that end a stream.
     pub(super) fn for_library(self) -> Task<'a, B, I> {
         Task { is_for_library: true, ..self }
+    }
+
+    /// How many threads' lanes tasks like this one are likely to fill, if it is the first and `rest` is behind two of them:
+    /// there may be twice as many.
+    pub(super) fn lanes_like(&self, rest: &Input<'_>) -> usize {
+        rest.slice().map_or(usize::MAX, |rest| 2 + 2 * rest.len() / self.packed.len().max(1) / LANES)
     }
 
     /// How much memory it takes once it is begun.

@@ -60,11 +60,11 @@ pub(super) fn inflate<'a>(
     if output.lies >= MAX_LIES || !peek_group(input, 0).is_some_and(is_worthwhile) {
         return Ok(false);
     }
-    let threads = output.threads.get();
     let kind = sum.kind();
     let first = next_item(input, kind);
     let second = next_item(input, kind);
-    let threads = if second.is_some() { threads } else { 1 };
+    let likely = first.as_ref().filter(|_| second.is_some()).map_or(1, |first| first.lanes_like(input));
+    let threads = output.threads.for_work_of(likely);
     let most = first.as_ref().map_or(1, |first| most_items(threads, first.memory_len()));
     let mut ahead = [first, second].into_iter().flatten();
     let lied = AtomicBool::new(false);

@@ -48,7 +48,7 @@ pub(super) fn run<'a>(
         return Ok(true);
     };
     let second = next_group(input)?;
-    let threads = if second.is_some() { threads.get() } else { 1 };
+    let threads = if second.is_some() { threads.for_work_of(first.lanes_like(input)) } else { 1 };
     let mut ahead = [Some(first), second].into_iter().flatten();
     let lied = AtomicBool::new(false);
     let mut given_back = Vec::new();
