@@ -42,6 +42,14 @@ impl Codes {
         codes
     }
 
+    /// How many lengths of either code a header has.
+    fn used(&self) -> (usize, usize) {
+        let used = |lens: &[u8], least: usize| {
+            lens.iter().rposition(|len| *len > 0).map_or(least, |at| least.max(at + 1))
+        };
+        (used(&self.litlen, 257), used(&self.dist, 1))
+    }
+
     /// The first lengths of both codes, one behind the other, as a header has them.
     fn first_lens(&self, litlens: usize, dists: usize) -> [u8; 288 + 32] {
         let mut lens = [0; 288 + 32];
@@ -70,38 +78,34 @@ pub(super) struct Coding {
 }
 
 impl Coding {
-    fn new(codes: Codes, header: Header, histogram: &Histogram) -> Coding {
-        let bit_len = header.bit_len + codes.bit_len(histogram);
-        Coding { codes, header, bit_len }
-    }
-
     /// Codes that take least by themselves.
     pub(super) fn usual(histogram: &Histogram) -> Coding {
         let codes = Codes::best(histogram);
         let header = Header::of(&codes);
-        Coding::new(codes, header, histogram)
+        let bit_len = header.precode.bit_len + codes.bit_len(histogram);
+        Coding { codes, header, bit_len }
     }
 
     /// Codes that take least with their header, as far as so many attempts tell.
     pub(super) fn shortest(histogram: &Histogram, attempts: usize) -> Coding {
-        let Coding { codes, header, .. } = Coding::usual(histogram);
-        let header = header.again(&codes);
-        let mut best = Coding::new(codes, header, histogram);
-        let mut task = Described::new(histogram, &best);
-        if task.total() >= 1 << MAX_TOTAL_BITS {
-            return best;
-        }
+        let mut codes = Codes::best(histogram);
+        let mut cuts = Cuts::cheapest(&codes, GUESSED_PRICES);
+        let mut bit_len = cuts.precode.bit_len + codes.bit_len(histogram);
+        let mut task = Described::new(histogram, &codes, &cuts.precode);
+        // Of more symbols than that no block of the dense levels is.
+        let attempts = if task.total() < 1 << MAX_TOTAL_BITS { attempts } else { 0 };
         for _ in 0..attempts {
             let lens = run(&task);
-            let Some(codes) = task.codes(lens, &best.codes) else { break };
-            let header = Header::of(&codes).again(&codes);
-            task.prices = header.prices();
-            let now = Coding::new(codes, header, histogram);
-            if now.bit_len < best.bit_len {
-                best = now;
+            let Some(these) = task.codes(lens, &codes) else { break };
+            let these_cuts = Cuts::cheapest(&these, task.prices);
+            task.prices = these_cuts.precode.prices();
+            let this_len = these_cuts.precode.bit_len + these.bit_len(histogram);
+            if this_len < bit_len {
+                (codes, cuts, bit_len) = (these, these_cuts, this_len);
             }
         }
-        best
+        let header = Header::cut(&codes, cuts);
+        Coding { codes, header, bit_len }
     }
 }
 
@@ -123,171 +127,247 @@ fn precode_extra_bits(symbol: u8) -> u32 {
     }
 }
 
-/// What describes a block's codes (RFC 1951 §3.2.7).
-pub(super) struct Header {
-    litlens: usize,
-    dists: usize,
-    precodes: usize,
-    precode: [u8; 19],
-    /// Precode symbols and their extra bits.
-    items: [(u8, u8); 288 + 32],
-    item_count: usize,
-    pub(super) bit_len: u64,
+/// The code of precode symbols.
+#[derive(Clone)]
+struct Precode {
+    lens: [u8; 19],
+    /// How many of them a header has.
+    count: usize,
+    /// What a header takes with it.
+    bit_len: u64,
 }
 
-impl Header {
-    pub(super) fn of(codes: &Codes) -> Header {
-        let used = |lens: &[u8], least: usize| {
-            lens.iter().rposition(|len| *len > 0).map_or(least, |at| least.max(at + 1))
-        };
-        let (litlens, dists) = (used(&codes.litlen, 257), used(&codes.dist, 1));
-        let mut items = [(0, 0); 288 + 32];
-        let item_count = run_lengths(&codes.first_lens(litlens, dists)[..litlens + dists], &mut items);
-        Header::with_items(litlens, dists, items, item_count)
+impl Precode {
+    /// The best for symbols that occur so often.
+    fn best(freqs: &[u32; 19]) -> Precode {
+        let mut lens = [0; 19];
+        build_lens(freqs, MAX_PRECODE_LEN, &mut lens);
+        let count = PRECODE_ORDER.iter().rposition(|symbol| lens[*symbol] > 0).map_or(4, |at| 4.max(at + 1));
+        let symbols: u32 = (0..)
+            .zip(freqs.iter().zip(&lens))
+            .map(|(symbol, (freq, len))| freq * (u32::from(*len) + precode_extra_bits(symbol)))
+            .sum();
+        Precode { lens, count, bit_len: 5 + 5 + 4 + 3 * count as u64 + u64::from(symbols) }
     }
 
-    fn with_items(litlens: usize, dists: usize, items: [(u8, u8); 288 + 32], item_count: usize) -> Header {
-        let mut freqs = [0; 19];
-        for (symbol, _) in &items[..item_count] {
-            freqs[usize::from(*symbol)] += 1;
-        }
-        let mut precode = [0; 19];
-        build_lens(&freqs, MAX_PRECODE_LEN, &mut precode);
-        let precodes =
-            PRECODE_ORDER.iter().rposition(|symbol| precode[*symbol] > 0).map_or(4, |at| 4.max(at + 1));
-        let symbols: u64 = freqs.iter().zip(&precode).map(|(f, len)| u64::from(*f) * u64::from(*len)).sum();
-        let extra = 2 * freqs[16] + 3 * freqs[17] + 7 * freqs[18];
-        let bit_len = 5 + 5 + 4 + 3 * precodes as u64 + symbols + u64::from(extra);
-        Header { litlens, dists, precodes, precode, items, item_count, bit_len }
-    }
-
-    /// The same with symbols that are cheap at the prices of these, again and again while that is of use.
-    fn again(self, codes: &Codes) -> Header {
-        let mut best = self;
-        let (litlens, dists) = (best.litlens, best.dists);
-        let lens = codes.first_lens(litlens, dists);
-        loop {
-            let mut items = [(0, 0); 288 + 32];
-            let count = cheapest_run_lengths(&lens[..litlens + dists], &best.prices(), &mut items);
-            let header = Header::with_items(litlens, dists, items, count);
-            if header.bit_len >= best.bit_len {
-                return best;
-            }
-            best = header;
-        }
-    }
-
-    /// What precode symbols take, with their extra bits.
-    fn prices(&self) -> [u32; 19] {
+    /// What its symbols take, with their extra bits.
+    fn prices(&self) -> Prices {
         std::array::from_fn(|symbol| {
-            let len = match self.precode[symbol] {
+            let len = match self.lens[symbol] {
                 0 => 7,
                 len => len.into(),
             };
             len + precode_extra_bits(symbol as u8)
         })
     }
+}
+
+/// What precode symbols take, with their extra bits.
+type Prices = [u32; 19];
+
+/// What they are thought to take before there is a precode.
+const GUESSED_PRICES: Prices = [4, 7, 7, 6, 5, 4, 3, 3, 3, 3, 4, 5, 6, 7, 7, 7, 5, 7, 11];
+
+/// What describes a block's codes (RFC 1951 §3.2.7).
+pub(super) struct Header {
+    litlens: usize,
+    dists: usize,
+    precode: Precode,
+    items: Items,
+}
+
+/// Precode symbols and their extra bits.
+struct Items {
+    all: [(u8, u8); 288 + 32],
+    count: usize,
+}
+
+impl Items {
+    fn new() -> Items {
+        Items { all: [(0, 0); 288 + 32], count: 0 }
+    }
+
+    fn put(&mut self, symbol: u8, extra: usize) {
+        self.all[self.count] = (symbol, extra as u8);
+        self.count += 1;
+    }
+}
+
+impl Header {
+    /// Of codes with the longest runs of equal lengths.
+    fn of(codes: &Codes) -> Header {
+        let (litlens, dists) = codes.used();
+        let mut items = Items::new();
+        run_lengths(&codes.first_lens(litlens, dists)[..litlens + dists], &mut items);
+        let mut freqs = [0; 19];
+        for (symbol, _) in &items.all[..items.count] {
+            freqs[usize::from(*symbol)] += 1;
+        }
+        Header { litlens, dists, precode: Precode::best(&freqs), items }
+    }
+
+    /// Of codes whose runs are cut so.
+    fn cut(codes: &Codes, cuts: Cuts) -> Header {
+        let (litlens, dists) = codes.used();
+        let mut items = Items::new();
+        for run in codes.first_lens(litlens, dists)[..litlens + dists].chunk_by(|a, b| a == b) {
+            Cut::cheapest(run[0], run.len(), &cuts.prices).put(run[0], run.len(), &mut items);
+        }
+        Header { litlens, dists, precode: cuts.precode, items }
+    }
 
     pub(super) fn write(&self, bits: &mut BitWriter<'_>) {
         bits.put((self.litlens - 257) as u64, 5);
         bits.put((self.dists - 1) as u64, 5);
-        bits.put((self.precodes - 4) as u64, 4);
-        for symbol in &PRECODE_ORDER[..self.precodes] {
-            bits.put(u64::from(self.precode[*symbol]), 3);
+        bits.put((self.precode.count - 4) as u64, 4);
+        for symbol in &PRECODE_ORDER[..self.precode.count] {
+            bits.put(u64::from(self.precode.lens[*symbol]), 3);
         }
         let mut codewords = [0; 19];
-        build_codewords(&self.precode, &mut codewords);
-        bits.put_all(&self.items[..self.item_count], self.bit_len, |(symbol, extra)| {
-            let len = u32::from(self.precode[usize::from(symbol)]);
+        build_codewords(&self.precode.lens, &mut codewords);
+        bits.put_all(&self.items.all[..self.items.count], self.precode.bit_len, |(symbol, extra)| {
+            let len = u32::from(self.precode.lens[usize::from(symbol)]);
             let codeword = u64::from(codewords[usize::from(symbol)]);
             (codeword | u64::from(extra) << len, len + precode_extra_bits(symbol))
         });
     }
 }
 
-/// Turns codeword lengths into the cheapest precode symbols.
-fn cheapest_run_lengths(lens: &[u8], prices: &[u32; 19], items: &mut [(u8, u8)]) -> usize {
-    let mut count = 0;
-    let mut put = |symbol, extra: usize| {
-        items[count] = (symbol, extra as u8);
-        count += 1;
-    };
-    let mut best = [(0u32, 0u8, 1u8); 288 + 32];
-    for run in lens.chunk_by(|a, b| a == b) {
-        let (len, mut left) = (run[0], run.len());
-        let repeats: &[(u8, usize, usize)] =
-            if len == 0 { &[(ZEROS, 3, 10), (MANY_ZEROS, 11, 138)] } else { &[(REPEAT, 3, 6)] };
-        if len > 0 {
-            put(len, 0);
-            left -= 1;
-        }
-        // By length: the price, and how many are taken at once.
-        best[0] = (0, 0, 1);
-        for have in 1..=left {
-            let mut this = (best[have - 1].0 + prices[usize::from(len)], len, 1);
-            for (symbol, least, most) in repeats {
-                for take in (*least..=have.min(*most)).rev() {
-                    let price = best[have - take].0 + prices[usize::from(*symbol)];
-                    if price < this.0 {
-                        this = (price, *symbol, take as u8);
-                    }
-                    if take == have {
-                        break;
-                    }
-                }
-            }
-            best[have] = this;
-        }
-        while left > 0 {
-            let (_, symbol, take) = best[left];
-            let take = usize::from(take);
-            put(
-                symbol,
-                match symbol {
-                    REPEAT | ZEROS => take - 3,
-                    MANY_ZEROS => take - 11,
-                    _ => 0,
-                },
-            );
-            left -= take;
-        }
-    }
-    count
-}
-
-/// Turns codeword lengths into precode symbols with their extra bits; returns their number.
-fn run_lengths(lens: &[u8], items: &mut [(u8, u8)]) -> usize {
-    let mut count = 0;
-    let mut put = |symbol, extra: usize| {
-        items[count] = (symbol, extra as u8);
-        count += 1;
-    };
+/// Turns codeword lengths into few precode symbols.
+fn run_lengths(lens: &[u8], items: &mut Items) {
     for run in lens.chunk_by(|a, b| a == b) {
         let (len, mut left) = (run[0], run.len());
         if len == 0 {
             while left >= 11 {
                 let zeros = left.min(138);
-                put(MANY_ZEROS, zeros - 11);
+                items.put(MANY_ZEROS, zeros - 11);
                 left -= zeros;
             }
             if left >= 3 {
-                put(ZEROS, left - 3);
+                items.put(ZEROS, left - 3);
                 left = 0;
             }
         } else if left >= 4 {
-            put(len, 0);
+            items.put(len, 0);
             left -= 1;
             while left >= 3 {
                 let repeats = left.min(6);
-                put(REPEAT, repeats - 3);
+                items.put(REPEAT, repeats - 3);
                 left -= repeats;
             }
         }
         for _ in 0..left {
-            put(len, 0);
+            items.put(len, 0);
         }
     }
-    count
+}
+
+/// The precode symbols of a run of equal lengths.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Lengths by themselves.
+    alone: usize,
+    /// [`REPEAT`], or [`ZEROS`].
+    repeats: usize,
+    many_zeros: usize,
+    /// What they take, with extra bits.
+    price: u32,
+}
+
+impl Cut {
+    /// What takes least at these prices. Beside all that are as long as they can be, there is at most one of each kind
+    /// that is not.
+    #[inline]
+    fn cheapest(len: u8, count: usize, prices: &Prices) -> Cut {
+        let one = prices[usize::from(len)];
+        // The first one of a run, which the others repeat.
+        let first = usize::from(len > 0);
+        let (count, repeat, most) = if len > 0 { (count - 1, REPEAT, 6) } else { (count, ZEROS, 10) };
+        let mut best = Cut { alone: usize::MAX, repeats: 0, many_zeros: 0, price: u32::MAX };
+        let many_zeros = if len == 0 && count >= 11 { count.div_ceil(138) } else { 0 };
+        for many_zeros in 0..=many_zeros {
+            let Some(room) = count.checked_sub(11 * many_zeros) else { break };
+            let rest = count.saturating_sub(138 * many_zeros);
+            for repeats in [0, rest / most, rest.div_ceil(most)] {
+                let alone = rest.saturating_sub(most * repeats) + first;
+                let price = alone as u32 * one
+                    + repeats as u32 * prices[usize::from(repeat)]
+                    + many_zeros as u32 * prices[usize::from(MANY_ZEROS)];
+                if 3 * repeats <= room && price < best.price {
+                    best = Cut { alone, repeats, many_zeros, price };
+                }
+            }
+        }
+        best
+    }
+
+    /// Appends the symbols, of a run of `count` lengths.
+    fn put(self, len: u8, count: usize, items: &mut Items) {
+        let mut left = count - self.alone;
+        let first = usize::from(len > 0);
+        if len > 0 {
+            items.put(len, 0);
+        }
+        for after in (0..self.many_zeros).rev() {
+            let zeros = (left - 11 * after - 3 * self.repeats).min(138);
+            items.put(MANY_ZEROS, zeros - 11);
+            left -= zeros;
+        }
+        for after in (0..self.repeats).rev() {
+            let (symbol, most) = if len > 0 { (REPEAT, 6) } else { (ZEROS, 10) };
+            let repeats = (left - 3 * after).min(most);
+            items.put(symbol, repeats - 3);
+            left -= repeats;
+        }
+        for _ in first..self.alone {
+            items.put(len, 0);
+        }
+    }
+}
+
+/// How all runs of a header's lengths are cut.
+struct Cuts {
+    /// The precode of their symbols.
+    precode: Precode,
+    /// What they are cheapest at.
+    prices: Prices,
+}
+
+impl Cuts {
+    /// At these prices, and at those of the precode that this gives, again and again while that is of use.
+    fn cheapest(codes: &Codes, mut prices: Prices) -> Cuts {
+        let (litlens, dists) = codes.used();
+        let lens = codes.first_lens(litlens, dists);
+        // What is too short to be cut in different ways, and other runs.
+        let mut certain = [0u32; 19];
+        let mut runs = [(0u8, 0u16); (288 + 32) / 3];
+        let mut run_count = 0;
+        for run in lens[..litlens + dists].chunk_by(|a, b| a == b) {
+            if run.len() >= 3 + usize::from(run[0] > 0) {
+                runs[run_count] = (run[0], run.len() as u16);
+                run_count += 1;
+            } else {
+                certain[usize::from(run[0])] += run.len() as u32;
+            }
+        }
+        let mut best: Option<Cuts> = None;
+        loop {
+            let mut freqs = certain;
+            for (len, count) in &runs[..run_count] {
+                let cut = Cut::cheapest(*len, usize::from(*count), &prices);
+                freqs[usize::from(*len)] += cut.alone as u32;
+                freqs[usize::from(if *len > 0 { REPEAT } else { ZEROS })] += cut.repeats as u32;
+                freqs[usize::from(MANY_ZEROS)] += cut.many_zeros as u32;
+            }
+            let precode = Precode::best(&freqs);
+            let next = precode.prices();
+            match best {
+                Some(best) if precode.bit_len >= best.precode.bit_len => return best,
+                _ => best = Some(Cuts { precode, prices }),
+            }
+            prices = next;
+        }
+    }
 }
 
 /// A shortest path through the symbols of both codes, from one run of equal lengths to the next.
@@ -300,7 +380,7 @@ struct Described {
     /// What room costs in each code: all of it, in 1/2^[`ROOM_BITS`] of a bit.
     room: [u64; 2],
     /// What precode symbols cost, in bits.
-    prices: [u32; 19],
+    prices: Prices,
 }
 
 const ROOM_BITS: u32 = 10;
@@ -311,12 +391,15 @@ const NOTE_BITS: u32 = 4;
 const NOTE_MASK: i32 = (1 << NOTE_BITS) - 1;
 /// Codewords of so many symbols may be too many for 32 bits, as a power of two. No block of the dense levels has them.
 const MAX_TOTAL_BITS: u32 = 20;
+/// In so many symbols that do not occur there is no codeword. Fewer may have some, so that the lengths to both sides are
+/// one run.
+const LONG_GAP: usize = 8;
 /// More than all costs.
 const NEVER: i32 = 1 << 29;
 
 impl Described {
-    fn new(histogram: &Histogram, usual: &Coding) -> Described {
-        let (litlens, dists) = (usual.header.litlens, usual.header.dists);
+    fn new(histogram: &Histogram, usual: &Codes, precode: &Precode) -> Described {
+        let (litlens, dists) = usual.used();
         let mut counts = [0; 288 + 32];
         let within = litlens.min(LITLEN_SYMBOLS);
         counts[..within].copy_from_slice(&histogram.litlen[..within]);
@@ -330,7 +413,7 @@ impl Described {
             let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
             total * INVERSE_LN_2
         });
-        Described { counts, litlens, open, room, prices: usual.header.prices() }
+        Described { counts, litlens, open, room, prices: precode.prices() }
     }
 
     /// How many codewords there are.
@@ -410,17 +493,30 @@ impl Task for &Described {
         let mut steps = [[0u8; LENS]; 288 + 32 + 1];
         let mut least = [0i32; 288 + 32 + 1];
         let mut lasts = [0u8; 288 + 32 + 1];
-        let mut zero_steps = [0u8; 288 + 32 + 1];
-        let mut zeros = 0;
-        for at in 1..=open {
-            let count = self.counts[at - 1] as i32;
+        let mut zero_steps = [0u16; 288 + 32 + 1];
+        let (mut at, mut zeros, mut start) = (0, 0, 0);
+        while at < open {
+            let count = self.counts[at] as i32;
+            if count == 0 && zeros == 0 {
+                let gap = self.counts[at..open].iter().take_while(|count| **count == 0).count();
+                if gap >= LONG_GAP {
+                    let price = Cut::cheapest(0, gap, &self.prices).price as i32;
+                    least[at + gap] = least[at] + (price << unit);
+                    at += gap;
+                    zero_steps[at] = gap as u16;
+                    ways[at % 8] = [NEVER; LENS];
+                    start = at;
+                    continue;
+                }
+            }
+            let base = least[at];
+            at += 1;
             let room = &room[usize::from(at > self.litlens)];
-            let base = least[at - 1];
             let this: [i32; LENS] = std::array::from_fn(|len| ((count * len as i32) << unit) + room[len]);
             alone[at % 8] = this;
             let mut best: [i32; LENS] = std::array::from_fn(|len| base + lens_prices[len] + this[len]);
             let mut together = this;
-            for step in 2..=6.min(at - 1) {
+            for step in 2..=6.min(at - start - 1) {
                 let (next, before) = (&alone[(at + 1 - step) % 8], &ways[(at - step) % 8]);
                 together = std::array::from_fn(|len| together[len] + next[len]);
                 if step >= 3 {
@@ -436,16 +532,11 @@ impl Task for &Described {
             if zeros > 0 {
                 let mut zero = (base + price(0), 1);
                 if zeros >= 3 {
-                    let step = zeros.min(10);
-                    zero = zero.min((least[at - step] + price(17), step));
-                }
-                if zeros >= 11 {
-                    let step = zeros.min(138);
-                    zero = zero.min((least[at - step] + price(18), step));
+                    zero = zero.min((least[at - zeros] + price(17), zeros));
                 }
                 if zero.0 <= here {
                     here = zero.0;
-                    zero_steps[at] = zero.1 as u8;
+                    zero_steps[at] = zero.1 as u16;
                 }
             }
             least[at] = here & !NOTE_MASK;
@@ -510,14 +601,14 @@ mod tests {
             assert!(bit_len <= usual.bit_len);
             shorter += u32::from(bit_len + 20 < usual.bit_len);
             assert!(is_complete(&codes.litlen) && is_complete(&codes.dist));
-            assert_eq!(bit_len, header.bit_len + codes.bit_len(&histogram));
+            assert_eq!(bit_len, header.precode.bit_len + codes.bit_len(&histogram));
             let has_all = |counts: &[u32], lens: &[u8]| {
                 counts.iter().zip(lens).all(|(count, len)| *count == 0 || *len > 0)
             };
             assert!(has_all(&histogram.litlen, &codes.litlen) && has_all(&histogram.dist, &codes.dist));
             // What the header says.
             let mut lens = Vec::new();
-            for (symbol, extra) in &header.items[..header.item_count] {
+            for (symbol, extra) in &header.items.all[..header.items.count] {
                 let extra = usize::from(*extra);
                 let (len, count) = match *symbol {
                     REPEAT => (lens[lens.len() - 1], 3 + extra),
@@ -535,7 +626,8 @@ mod tests {
     #[test]
     fn vectors_make_no_difference() {
         for histogram in shapes() {
-            let task = Described::new(&histogram, &Coding::usual(&histogram));
+            let Coding { codes, header, .. } = Coding::usual(&histogram);
+            let task = Described::new(&histogram, &codes, &header.precode);
             assert_eq!(run(&task), (&task).go(Portable));
         }
     }
