@@ -10,7 +10,7 @@
 use super::bits::BitWriter;
 use super::histogram::Histogram;
 use super::huffman::{MAX_LEN, MAX_PRECODE_LEN, build_codewords, build_lens};
-use super::lanes::{Lanes, Task, run};
+use super::lanes::{LANES, Lanes, Task, run};
 use super::token::{DIST_SYMBOLS, END_OF_BLOCK, LITLEN_SYMBOLS};
 
 /// The lengths of a block's codewords.
@@ -386,9 +386,10 @@ struct Described {
 const ROOM_BITS: u32 = 10;
 /// 1 / ln 2, in that unit.
 const INVERSE_LN_2: u64 = 1477;
-/// Below a cost there are the symbols of a run, or a length.
+/// Below a cost there is the place of a symbol, modulo [`NOTES`], or a length.
 const NOTE_BITS: u32 = 4;
-const NOTE_MASK: i32 = (1 << NOTE_BITS) - 1;
+const NOTES: usize = 1 << NOTE_BITS;
+const NOTE_MASK: i32 = NOTES as i32 - 1;
 /// Codewords of so many symbols may be too many for 32 bits, as a power of two. No block of the dense levels has them.
 const MAX_TOTAL_BITS: u32 = 20;
 /// In so many symbols that do not occur there is no codeword. Fewer may have some, so that the lengths to both sides are
@@ -444,22 +445,39 @@ fn room_of(len: u8) -> u64 {
     if len == 0 { 0 } else { 1 << (MAX_LEN as u8 - len) }
 }
 
+/// Below a number of bits there is a symbol.
+const AT_BITS: u32 = 9;
+
 /// Makes some codewords longer or shorter, so that they take all room; `None` if they do not. Rare ones get longer,
 /// frequent ones shorter.
 fn complete(lens: &mut [u8], counts: &[u32]) -> Option<()> {
     let all = 1 << MAX_LEN;
     let mut taken: u64 = lens.iter().map(|len| room_of(*len)).sum();
+    // Of those that have a codeword: how many bits they take, and where they are.
+    let mut used = [0u64; 288];
+    let mut count = 0;
+    for (at, (len, freq)) in lens.iter().zip(counts).enumerate() {
+        used[count] = u64::from(*freq) << (u32::from(*len) + AT_BITS) | at as u64;
+        count += usize::from(*len > 0);
+    }
+    let used = &mut used[..count];
+    let place = |used: u64| used as usize % (1 << AT_BITS);
     while taken > all {
-        let rarest = (0..lens.len()).filter(|at| (1..MAX_LEN as u8).contains(&lens[*at]));
-        let at = rarest.min_by_key(|at| u64::from(counts[*at]) << lens[*at])?;
-        taken -= room_of(lens[at]) / 2;
-        lens[at] += 1;
+        let growing = used.iter_mut().filter(|used| lens[place(**used)] < MAX_LEN as u8);
+        let rarest = growing.min()?;
+        let len = &mut lens[place(*rarest)];
+        taken -= room_of(*len) / 2;
+        *len += 1;
+        *rarest += *rarest >> AT_BITS << AT_BITS;
     }
     while taken < all {
-        let fitting = (0..lens.len()).filter(|at| lens[*at] > 1 && room_of(lens[*at]) <= all - taken);
-        let at = fitting.max_by_key(|at| u64::from(counts[*at]) << lens[*at])?;
-        taken += room_of(lens[at]);
-        lens[at] -= 1;
+        // Shorter ones take more room, and one bit is the least.
+        let least = (MAX_LEN as u32).saturating_sub((all - taken).ilog2()).max(2) as u8;
+        let most = used.iter_mut().filter(|used| lens[place(**used)] >= least).max()?;
+        let len = &mut lens[place(*most)];
+        taken += room_of(*len);
+        *len -= 1;
+        *most -= *most >> (AT_BITS + 1) << AT_BITS;
     }
     Some(())
 }
@@ -468,33 +486,55 @@ impl Task for &Described {
     type Output = [u8; 288 + 32];
 
     #[inline(always)]
-    fn go(self, _: impl Lanes) -> [u8; 288 + 32] {
-        const LENS: usize = MAX_LEN + 1;
+    fn go(self, lanes: impl Lanes) -> [u8; 288 + 32] {
+        self.path(lanes)
+    }
+}
+
+impl Described {
+    /// The lengths that take least.
+    #[inline(always)]
+    fn path<L: Lanes>(&self, lanes: L) -> [u8; 288 + 32] {
+        const LENS: usize = 2 * LANES;
         let open = self.open;
         // All codewords take less than 2^24 bits, with the fraction; notes are below that.
         let fraction_bits = MAX_TOTAL_BITS - (self.total() | 1 << 12).ilog2();
         let unit = fraction_bits + NOTE_BITS;
         let price = |symbol: usize| (self.prices[symbol] as i32) << unit;
         let room: [[i32; LENS]; 2] = self.room.map(|room| {
-            std::array::from_fn(|len| {
-                if len == 0 {
-                    0
-                } else {
-                    (((room << fraction_bits) >> (len as u32 + ROOM_BITS)) as i32) << NOTE_BITS
-                }
-            })
+            let price =
+                |len: usize| (((room << fraction_bits) >> (len as u32 + ROOM_BITS)) as i32) << NOTE_BITS;
+            std::array::from_fn(|len| if len == 0 { 0 } else { price(len) })
         });
-        let lens_prices: [i32; LENS] = std::array::from_fn(|len| if len == 0 { NEVER } else { price(len) });
-        // Of the last few symbols: what those up to there take at least if the last one has a codeword of each length,
-        // and what one takes by itself. A cost that much above the least is of no use.
-        let mut ways = [[NEVER; LENS]; 8];
-        let mut alone = [[0i32; LENS]; 8];
+        // By length: two vectors.
+        let load = |numbers: &[i32; LENS]| {
+            [0, LANES].map(|at| lanes.load(numbers[at..].first_chunk().expect("half")))
+        };
+        let store = |vectors: [L::Vector; 2], numbers: &mut [i32; LENS]| {
+            let (halves, _) = numbers.as_chunks_mut();
+            halves.iter_mut().zip(vectors).for_each(|(half, vector)| lanes.store(vector, half));
+        };
+        let zip = |a: [L::Vector; 2], b: [L::Vector; 2], of: fn(L, L::Vector, L::Vector) -> L::Vector| {
+            [of(lanes, a[0], b[0]), of(lanes, a[1], b[1])]
+        };
+        let splat = |number: i32| [lanes.splat(number); 2];
+        let lens = load(&std::array::from_fn(|len| len as i32));
+        let bits = load(&std::array::from_fn(|len| (len as i32) << unit));
+        let alone = load(&std::array::from_fn(|len| if len == 0 { NEVER } else { price(len) }));
+        let no_zero = load(&std::array::from_fn(|len| if len == 0 { NEVER } else { 0 }));
+        let room = room.each_ref().map(load);
+        // What all symbols from somewhere on take if each has a codeword of the same length; and, for each of the last few
+        // symbols, what those up to there take at least if the last one has a codeword of each length, less that, with the
+        // price of repeating it. A cost that much above the least is of no use.
+        let mut all = splat(0);
+        let mut repeated = [[NEVER; LENS]; NOTES];
         let most = 40 << unit;
-        let mut steps = [[0u8; LENS]; 288 + 32 + 1];
+        // By symbol, and length: where the run begins that it is the last one of, in the note.
+        let mut ways = [[0i32; LENS]; 288 + 32 + 1];
         let mut least = [0i32; 288 + 32 + 1];
         let mut lasts = [0u8; 288 + 32 + 1];
         let mut zero_steps = [0u16; 288 + 32 + 1];
-        let (mut at, mut zeros, mut start) = (0, 0, 0);
+        let (mut at, mut zeros) = (0, 0);
         while at < open {
             let count = self.counts[at] as i32;
             if count == 0 && zeros == 0 {
@@ -504,30 +544,23 @@ impl Task for &Described {
                     least[at + gap] = least[at] + (price << unit);
                     at += gap;
                     zero_steps[at] = gap as u16;
-                    ways[at % 8] = [NEVER; LENS];
-                    start = at;
+                    repeated = [[NEVER; LENS]; NOTES];
+                    all = splat(0);
                     continue;
                 }
             }
             let base = least[at];
+            let note = (at % NOTES) as i32;
             at += 1;
-            let room = &room[usize::from(at > self.litlens)];
-            let this: [i32; LENS] = std::array::from_fn(|len| ((count * len as i32) << unit) + room[len]);
-            alone[at % 8] = this;
-            let mut best: [i32; LENS] = std::array::from_fn(|len| base + lens_prices[len] + this[len]);
-            let mut together = this;
-            for step in 2..=6.min(at - start - 1) {
-                let (next, before) = (&alone[(at + 1 - step) % 8], &ways[(at - step) % 8]);
-                together = std::array::from_fn(|len| together[len] + next[len]);
-                if step >= 3 {
-                    let price = price(16) + step as i32;
-                    best = std::array::from_fn(|len| best[len].min(before[len] + together[len] + price));
-                }
-            }
-            steps[at] = best.map(|best| (best & NOTE_MASK) as u8);
-            let way = best.map(|best| best & !NOTE_MASK);
-            let noted: [i32; LENS] = std::array::from_fn(|len| way[len] | len as i32);
-            let mut here = noted.into_iter().fold(i32::MAX, i32::min);
+            let this = zip(zip(bits, splat(count), L::mul), room[usize::from(at > self.litlens)], L::add);
+            all = zip(all, this, L::add);
+            let repeat = |step: usize| zip(load(&repeated[(at + NOTES - step) % NOTES]), all, L::add);
+            let best = zip(zip(repeat(3), repeat(4), L::min), zip(repeat(5), repeat(6), L::min), L::min);
+            let best = zip(best, zip(zip(this, alone, L::add), splat(base + note), L::add), L::min);
+            store(best, &mut ways[at]);
+            let way = zip(best, splat(!NOTE_MASK), L::and);
+            let [a, b] = zip(way, lens, L::add);
+            let mut here = lanes.least(lanes.min(a, b));
             zeros = if count == 0 { zeros + 1 } else { 0 };
             if zeros > 0 {
                 let mut zero = (base + price(0), 1);
@@ -540,9 +573,10 @@ impl Task for &Described {
                 }
             }
             least[at] = here & !NOTE_MASK;
-            ways[at % 8] = way.map(|way| way.min(least[at] + most));
-            ways[at % 8][0] = NEVER;
             lasts[at] = (here & NOTE_MASK) as u8;
+            let way = zip(zip(way, splat(least[at] + most), L::min), no_zero, L::add);
+            let way = zip(way, splat(price(16) + (at % NOTES) as i32), L::add);
+            store(zip(way, all, L::sub), &mut repeated[at % NOTES]);
         }
         let mut lens = [0; 288 + 32];
         let mut at = open;
@@ -553,10 +587,11 @@ impl Task for &Described {
                 continue;
             }
             loop {
-                let step = usize::from(steps[at][usize::from(len)]);
-                lens[at - step.max(1)..at].fill(len);
-                at -= step.max(1);
-                if step == 0 {
+                let note = (ways[at][usize::from(len)] & NOTE_MASK) as usize;
+                let step = (at - note) % NOTES;
+                lens[at - step..at].fill(len);
+                at -= step;
+                if step == 1 {
                     break;
                 }
             }

@@ -24,6 +24,9 @@ pub(super) trait Lanes: Copy {
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The lower half of each product.
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn and(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The least of all eight.
     fn least(self, vector: Self::Vector) -> i32;
     fn first(self, vector: Self::Vector) -> i32;
@@ -99,6 +102,16 @@ impl Lanes for Portable {
     #[inline(always)]
     fn min(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
         std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn mul(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
+        std::array::from_fn(|i| a[i].wrapping_mul(b[i]))
+    }
+
+    #[inline(always)]
+    fn and(self, a: [i32; LANES], b: [i32; LANES]) -> [i32; LANES] {
+        std::array::from_fn(|i| a[i] & b[i])
     }
 
     #[inline(always)]
@@ -195,6 +208,16 @@ mod avx2 {
         }
 
         #[inline(always)]
+        fn mul(self, a: __m256i, b: __m256i) -> __m256i {
+            by_avx2! { _mm256_mullo_epi32(a, b) }
+        }
+
+        #[inline(always)]
+        fn and(self, a: __m256i, b: __m256i) -> __m256i {
+            by_avx2! { _mm256_and_si256(a, b) }
+        }
+
+        #[inline(always)]
         fn least(self, vector: __m256i) -> i32 {
             by_avx2! {
                 let four = _mm_min_epi32(_mm256_castsi256_si128(vector), _mm256_extracti128_si256::<1>(vector));
@@ -273,6 +296,8 @@ mod tests {
             assert_eq!(stored(avx2.add(x, y)), Portable.add(a, b));
             assert_eq!(stored(avx2.sub(x, y)), Portable.sub(a, b));
             assert_eq!(stored(avx2.min(x, y)), Portable.min(a, b));
+            assert_eq!(stored(avx2.mul(x, y)), Portable.mul(a, b));
+            assert_eq!(stored(avx2.and(x, y)), Portable.and(a, b));
             assert_eq!(avx2.least(x), Portable.least(a));
             assert_eq!(avx2.first(x), Portable.first(a));
             assert_eq!(stored(avx2.push_back(x, one)), Portable.push_back(a, one));
