@@ -430,7 +430,7 @@ impl Described {
             let (lens, counts) = (&mut lens[range.clone()], &self.counts[range]);
             let taken: u64 = lens.iter().map(|len| room_of(*len)).sum();
             *room = (*room * taken) >> MAX_LEN;
-            complete(lens, counts)?;
+            run(Completed { lens, counts })?;
         }
         codes.litlen[..litlens].copy_from_slice(&lens[..litlens]);
         if open > litlens {
@@ -445,41 +445,68 @@ fn room_of(len: u8) -> u64 {
     if len == 0 { 0 } else { 1 << (MAX_LEN as u8 - len) }
 }
 
-/// Below a number of bits there is a symbol.
-const AT_BITS: u32 = 9;
+/// Makes some codewords longer or shorter, so that they take all room. Rare ones get longer, frequent ones shorter.
+struct Completed<'a> {
+    lens: &'a mut [u8],
+    counts: &'a [u32],
+}
 
-/// Makes some codewords longer or shorter, so that they take all room; `None` if they do not. Rare ones get longer,
-/// frequent ones shorter.
-fn complete(lens: &mut [u8], counts: &[u32]) -> Option<()> {
-    let all = 1 << MAX_LEN;
-    let mut taken: u64 = lens.iter().map(|len| room_of(*len)).sum();
-    // Of those that have a codeword: how many bits they take, and where they are.
-    let mut used = [0u64; 288];
-    let mut count = 0;
-    for (at, (len, freq)) in lens.iter().zip(counts).enumerate() {
-        used[count] = u64::from(*freq) << (u32::from(*len) + AT_BITS) | at as u64;
-        count += usize::from(*len > 0);
+impl Task for Completed<'_> {
+    /// `None` if they do not.
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn go(self, _: impl Lanes) -> Option<()> {
+        /// Below a number of bits, up to a limit, there is a place among those that are used.
+        const PLACES: usize = 512;
+        const MOST: u64 = (1 << 21) - 1;
+        let Completed { lens, counts } = self;
+        let all = 1 << MAX_LEN;
+        let mut taken: u64 = lens.iter().map(|len| room_of(*len)).sum();
+        let bits = |symbol: usize, len: i32| (u64::from(counts[symbol]) << len).min(MOST) as i32 + 1;
+        // Those that have a codeword: how long it is, and what all of it take.
+        let (mut used, mut used_lens, mut used_bits) = ([0u16; 288], [MAX_LEN as i32; 288], [0i32; 288]);
+        let mut count = 0;
+        for (symbol, len) in lens.iter().enumerate() {
+            let len_here = i32::from(*len);
+            (used[count], used_lens[count]) = (symbol as u16, len_here);
+            used_bits[count] = bits(symbol, len_here) * PLACES as i32 + count as i32;
+            count += usize::from(*len > 0);
+        }
+        (used_lens[count], used_bits[count]) = (MAX_LEN as i32, 0);
+        let used_lens = &mut used_lens[..count.next_multiple_of(LANES)];
+        let used_bits = &mut used_bits[..count.next_multiple_of(LANES)];
+        let mut change = |by: i32, place: usize, used_lens: &mut [i32], used_bits: &mut [i32]| {
+            let symbol = usize::from(used[place]);
+            used_lens[place] += by;
+            used_bits[place] = bits(symbol, used_lens[place]) * PLACES as i32 + place as i32;
+            lens[symbol] = used_lens[place] as u8;
+        };
+        while taken > all {
+            let bits = used_lens.iter().zip(&*used_bits);
+            let bits = bits.map(|(len, bits)| if *len < MAX_LEN as i32 { *bits } else { i32::MAX });
+            let rarest = bits.fold(i32::MAX, i32::min);
+            if rarest == i32::MAX {
+                return None;
+            }
+            let place = rarest as usize % PLACES;
+            taken -= room_of(used_lens[place] as u8) / 2;
+            change(1, place, used_lens, used_bits);
+        }
+        while taken < all {
+            // Shorter ones take more room, and one bit is the least.
+            let least = (MAX_LEN as u32).saturating_sub((all - taken).ilog2()).max(2) as i32;
+            let bits = used_lens.iter().zip(&*used_bits);
+            let most = bits.map(|(len, bits)| if *len >= least { *bits } else { 0 }).fold(0, i32::max);
+            if most == 0 {
+                return None;
+            }
+            let place = most as usize % PLACES;
+            taken += room_of(used_lens[place] as u8);
+            change(-1, place, used_lens, used_bits);
+        }
+        Some(())
     }
-    let used = &mut used[..count];
-    let place = |used: u64| used as usize % (1 << AT_BITS);
-    while taken > all {
-        let growing = used.iter_mut().filter(|used| lens[place(**used)] < MAX_LEN as u8);
-        let rarest = growing.min()?;
-        let len = &mut lens[place(*rarest)];
-        taken -= room_of(*len) / 2;
-        *len += 1;
-        *rarest += *rarest >> AT_BITS << AT_BITS;
-    }
-    while taken < all {
-        // Shorter ones take more room, and one bit is the least.
-        let least = (MAX_LEN as u32).saturating_sub((all - taken).ilog2()).max(2) as u8;
-        let most = used.iter_mut().filter(|used| lens[place(**used)] >= least).max()?;
-        let len = &mut lens[place(*most)];
-        taken += room_of(*len);
-        *len -= 1;
-        *most -= *most >> (AT_BITS + 1) << AT_BITS;
-    }
-    Some(())
 }
 
 impl Task for &Described {

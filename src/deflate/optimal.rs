@@ -33,6 +33,9 @@ use super::token::{MAX_MATCH, MIN_MATCH, Token};
 /// The most passes over a block from one set of prices.
 const MOST_PASSES: usize = 20;
 
+/// Passes end where one gains less than that.
+const LEAST_GAIN: u64 = 24 << FRACTION_BITS;
+
 /// Left to pay behind the end: more than any way costs.
 const BEYOND: i32 = 1 << 29;
 
@@ -80,8 +83,10 @@ pub(super) struct Optimal {
     left: Vec<i32>,
     /// The best length at each position; 1 for a literal.
     choices: Vec<u16>,
-    /// What a pass comes to, next to the best so far.
+    /// What a pass comes to; the best of several passes; and the best of all over a block.
     other_tokens: Vec<Token>,
+    pass_tokens: Vec<Token>,
+    best_tokens: Vec<Token>,
     other_blocks: Vec<Block>,
     /// The tokens of blocks that were made better.
     polished: Vec<Token>,
@@ -102,21 +107,22 @@ impl Optimal {
 
     /// Turns the path into tokens. Of all places with a match of the length that was chosen it takes
     /// the cheapest: a farther one is cheaper where its symbol is more frequent.
-    fn walk(&self, data: &[u8], offset: usize, blocks: &[(usize, Prices)], tokens: &mut Vec<Token>) {
+    fn walk(&mut self, data: &[u8], offset: usize, blocks: &[(usize, Prices)]) {
+        let Optimal { matches, choices, other_tokens: tokens, .. } = self;
         tokens.clear();
         let mut next = 0;
         let ends = blocks.iter().skip(1).map(|block| block.0).chain([data.len()]);
         for ((_, prices), end) in blocks.iter().zip(ends) {
             while next < end {
                 let pos = next;
-                let len = usize::from(self.choices[pos]);
+                let len = usize::from(choices[pos]);
                 next = pos + len;
                 if len < MIN_MATCH {
                     tokens.push(Token::literal(data[pos]));
                     continue;
                 }
                 let (mut dist, mut least) = (0, i32::MAX);
-                for found in self.matches.at(offset + pos) {
+                for found in matches.at(offset + pos) {
                     let price = prices.dist[found.dist_symbol() & 31];
                     if found.len() >= len && price < least {
                         (dist, least) = (found.dist(), price);
@@ -128,12 +134,13 @@ impl Optimal {
     }
 
     /// Parses `data`, from `offset` on in the stretch, by the longest matches, unless the next position has a longer one.
-    fn longest(&self, data: &[u8], offset: usize, tokens: &mut Vec<Token>) {
+    fn longest(&mut self, data: &[u8], offset: usize) {
         /// Matches of three bytes from farther away take more than literals.
         const MAX_SHORT_DIST: usize = 4096;
+        let Optimal { matches, other_tokens: tokens, .. } = self;
         tokens.clear();
         let longest = |pos: usize| {
-            let found = if pos < data.len() { self.matches.at(offset + pos).last() } else { None };
+            let found = if pos < data.len() { matches.at(offset + pos).last() } else { None };
             found
                 .map(|found| (found.len().min(data.len() - pos), found.dist()))
                 .filter(|(len, dist)| *len > MIN_MATCH || *len == MIN_MATCH && *dist <= MAX_SHORT_DIST)
@@ -153,66 +160,85 @@ impl Optimal {
         }
     }
 
-    /// Makes blocks of `data` better, each by itself: at its own prices again and again while it gets shorter, and
-    /// then at others, for what that comes to is a local minimum.
+    /// Makes blocks of `data` better, each by itself.
     fn polish(&mut self, tuning: Tuning, data: &[u8], tokens: &mut Vec<Token>, blocks: &mut [Block]) {
         let mut random = Random(1);
-        let mut other = std::mem::take(&mut self.other_tokens);
         let mut polished = std::mem::take(&mut self.polished);
         polished.clear();
         let (mut token_start, mut start) = (0, 0);
         for block in blocks {
-            let data = &data[start..start + block.histogram.data_len];
-            let before = polished.len();
-            polished.extend_from_slice(&tokens[token_start..token_start + block.len]);
+            let before = &tokens[token_start..token_start + block.len];
             token_start += block.len;
-            let starts = match tuning.starts {
-                _ if borders::is_noise(block) => 0..0,
-                0 => 1..2,
-                starts => 0..starts,
-            };
-            let mut least = block.cost + extra_cost(&block.histogram);
-            for attempt in starts {
-                let mut histogram = block.histogram.clone();
-                match attempt {
-                    0 => {}
-                    1 => {
-                        self.longest(data, start, &mut other);
-                        histogram = Histogram::of(&other);
-                        let coded = |histogram| split::coded(histogram) + extra_cost(histogram);
-                        if tuning.starts == 0 && coded(&histogram) >= coded(&block.histogram) {
-                            break;
-                        }
-                    }
-                    _ => {
-                        random.shake(&mut histogram.litlen);
-                        random.shake(&mut histogram.dist);
-                    }
-                }
-                let mut last = u64::MAX;
-                for _ in 0..MOST_PASSES {
-                    let models = [(0, Prices::new(&histogram.litlen, &histogram.dist))];
-                    self.shortest_path(data, start, &models);
-                    self.walk(data, start, &models, &mut other);
-                    histogram = Histogram::of(&other);
-                    let cost = tuning.borders.cost(&histogram);
-                    let full = cost + extra_cost(&histogram);
-                    if full < least {
-                        least = full;
-                        *block = Block { len: other.len(), histogram: histogram.clone(), cost };
-                        polished.truncate(before);
-                        polished.extend_from_slice(&other);
-                    }
-                    if full >= last {
-                        break;
-                    }
-                    last = full;
-                }
-            }
+            let data = &data[start..start + block.histogram.data_len];
+            let is_better =
+                !borders::is_noise(block) && self.polish_block(tuning, data, start, block, &mut random);
+            polished.extend_from_slice(if is_better { &self.best_tokens } else { before });
             start += data.len();
         }
         std::mem::swap(tokens, &mut polished);
-        (self.polished, self.other_tokens) = (polished, other);
+        self.polished = polished;
+    }
+
+    /// Makes the block of `data`, from `offset` on in the stretch, better: from its own prices on, and then from others,
+    /// for what that comes to is a local minimum. Returns whether it is better; its tokens are the best ones, then.
+    fn polish_block(
+        &mut self,
+        tuning: Tuning,
+        data: &[u8],
+        offset: usize,
+        block: &mut Block,
+        random: &mut Random,
+    ) -> bool {
+        let mut least = block.cost + extra_cost(&block.histogram);
+        let mut is_better = false;
+        for start in if tuning.starts == 0 { 1..2 } else { 0..tuning.starts } {
+            let mut histogram = block.histogram.clone();
+            match start {
+                0 => {}
+                1 => {
+                    self.longest(data, offset);
+                    histogram = Histogram::of(&self.other_tokens);
+                    let coded = |histogram| split::coded(histogram) + extra_cost(histogram);
+                    if tuning.starts == 0 && coded(&histogram) >= coded(&block.histogram) {
+                        break;
+                    }
+                }
+                _ => {
+                    random.shake(&mut histogram.litlen);
+                    random.shake(&mut histogram.dist);
+                }
+            }
+            self.passes(tuning, data, offset, &mut histogram);
+            let cost = tuning.borders.cost(&histogram);
+            let full = cost + extra_cost(&histogram);
+            if full < least {
+                (least, is_better) = (full, true);
+                *block = Block { len: self.pass_tokens.len(), histogram, cost };
+                std::mem::swap(&mut self.best_tokens, &mut self.pass_tokens);
+            }
+        }
+        is_better
+    }
+
+    /// Passes over `data` again and again, at the prices of `histogram` and then of the pass before, while it gets shorter.
+    fn passes(&mut self, tuning: Tuning, data: &[u8], offset: usize, histogram: &mut Histogram) {
+        let mut least = u64::MAX;
+        for _ in 0..MOST_PASSES {
+            let models = [(0, Prices::new(&histogram.litlen, &histogram.dist))];
+            self.shortest_path(data, offset, &models);
+            self.walk(data, offset, &models);
+            let this = Histogram::of(&self.other_tokens);
+            let cost = split::cost_by(tuning.borders.symbol_bits(), &this) + extra_cost(&this);
+            if cost >= least {
+                break;
+            }
+            let is_enough = least - cost < LEAST_GAIN;
+            (least, *histogram) = (cost, this);
+            std::mem::swap(&mut self.pass_tokens, &mut self.other_tokens);
+            if is_enough {
+                break;
+            }
+        }
     }
 
     /// Parses a stretch from `range.start` on, and cuts it into blocks; returns where it ends. Calls
@@ -232,18 +258,14 @@ impl Optimal {
         let end = parser.parse(range.start..end, tokens, Some(&mut self.matches));
         let data = &parser.chunk.buf[range.start..end];
         split_by(tuning.borders.symbol_bits(), tokens, run_len, blocks);
-        let mut other_tokens = std::mem::take(&mut self.other_tokens);
-        let mut other_blocks = std::mem::take(&mut self.other_blocks);
         let models = models(blocks);
         self.shortest_path(data, 0, &models);
-        self.walk(data, 0, &models, &mut other_tokens);
-        split_by(tuning.borders.symbol_bits(), &other_tokens, run_len, &mut other_blocks);
-        if total_cost(&other_blocks) < total_cost(blocks) {
-            std::mem::swap(tokens, &mut other_tokens);
-            std::mem::swap(blocks, &mut other_blocks);
+        self.walk(data, 0, &models);
+        split_by(tuning.borders.symbol_bits(), &self.other_tokens, run_len, &mut self.other_blocks);
+        if total_cost(&self.other_blocks) < total_cost(blocks) {
+            std::mem::swap(tokens, &mut self.other_tokens);
+            std::mem::swap(blocks, &mut self.other_blocks);
         }
-        self.other_tokens = other_tokens;
-        self.other_blocks = other_blocks;
         if tuning.starts > 0 {
             self.borders.refine(tokens, tuning.borders, blocks);
         }
@@ -462,7 +484,8 @@ mod tests {
                 prices.dist[..DIST_SYMBOLS].sort_unstable();
                 let models = [(0, prices)];
                 parser.shortest_path(&data, 0, &models);
-                parser.walk(&data, 0, &models, &mut tokens);
+                parser.walk(&data, 0, &models);
+                tokens.clone_from(&parser.other_tokens);
                 let least = least_price(&parser, &models[0].1, &data, 0);
                 assert_eq!(i64::from(parser.left[0] >> LEN_BITS), least);
                 assert_eq!(price(&models[0].1, &tokens), least);
