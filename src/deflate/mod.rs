@@ -123,13 +123,16 @@ const fn fast(effort: fast::Effort) -> Row {
 const fn priced(max_chain: u32, nice_len: usize, margin: i32) -> Row {
     let effort = Effort { max_chain, nice_len };
     let tuning = priced::Tuning { effort, margin, long_margin: margin, is_thorough: false };
-    Row { parser: Parser::Priced(tuning), run_len: 1024 }
+    Row { parser: Parser::Priced(tuning), run_len: 512 }
 }
 
 const fn optimal(first: priced::Tuning, borders: Borders, rounds: u32, starts: u32) -> Row {
     let tuning = optimal::Tuning { first, borders, rounds, starts, stretch_len: 512 << 10 };
     Row { parser: Parser::Optimal(tuning), run_len: 256 }
 }
+
+/// Moves borders a little.
+const NEAR: Borders = Borders::Near(1000);
 
 /// Passes over no position.
 const ALL: priced::Tuning = thorough(150, 258, priced::NO_MARGIN, priced::NO_MARGIN);
@@ -150,7 +153,7 @@ const TABLE: [Row; 12] = [
     lazy(40, 258, 1, 1024),
     lazy(150, 258, 2, 1024),
     priced(24, 258, 32),
-    optimal(thorough(100, 258, -4, 2), Borders::Near(1000), 1, 0),
+    optimal(thorough(100, 258, -4, 2), NEAR, 1, 0),
     optimal(ALL, Borders::Thorough { rounds: 1, attempts: 2 }, 1, 2),
     optimal(ALL, Borders::Thorough { rounds: 1, attempts: 4 }, 2, 4),
 ];
@@ -166,6 +169,7 @@ struct Encoder {
     optimal: optimal::Optimal,
     /// Made when it is first needed.
     priced: Option<Box<priced::Priced>>,
+    borders: borders::Borders,
     blocks: BlockWriter,
 }
 
@@ -218,7 +222,7 @@ impl Encoder {
 
     /// Appends `chunk` as parsers with hash chains parse it, with matches of `LEAST` bytes and more.
     fn encode_by<const LEAST: usize>(&mut self, row: &Row, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let Encoder { chains, optimal, priced, blocks, .. } = self;
+        let Encoder { chains, optimal, priced, borders, blocks, .. } = self;
         let (buf, bytes) = (chunk.buf, Unchecked(chunk.buf));
         // Binary data change more often than text.
         let run_len = if LEAST == MIN_MATCH { row.run_len.min(1024) } else { row.run_len };
@@ -235,8 +239,14 @@ impl Encoder {
             Parser::Priced(tuning) => {
                 let priced = priced.get_or_insert_default();
                 let mut parser = priced::Parser::<LEAST, _>::new(priced, chains, chunk, bytes, tuning);
-                blocks.write_stretches(run_len, chunk, out, |range, _, tokens| {
-                    parser.parse(range, tokens, None);
+                let writer = block::Writer::new(buf, out).with_short_headers(NEAR.attempts());
+                blocks.write(chunk, writer, |range, tokens, blocks| {
+                    let end = range.end.min(range.start + STRETCH_LEN);
+                    tokens.clear();
+                    parser.parse(range.start..end, tokens, None);
+                    split::split_by(NEAR.symbol_bits(), tokens, row.run_len, blocks);
+                    borders.refine(tokens, NEAR, blocks);
+                    end
                 });
             }
             Parser::Optimal(tuning) => {
