@@ -61,6 +61,8 @@ impl Symbols {
 
 /// What a symbol that occurs is thought to take in a header, where a border moves.
 const SYMBOL_COST: i64 = 1 << FRACTION_BITS;
+/// If ideal codes for two blocks do not take so many bits less than one for both, a second header is too much.
+const LEAST_HEADER: i64 = 100 << FRACTION_BITS;
 /// If ideal codes take so many bits more for one block than for two, no header makes up for that.
 const LARGEST_HEADER: u64 = 1200 << FRACTION_BITS;
 
@@ -161,8 +163,7 @@ pub(super) struct Borders {
 }
 
 impl Borders {
-    /// Makes the ends of `blocks`, which `tokens` are cut into, better. Costs of blocks are what they take, then,
-    /// but for extra bits.
+    /// Makes the ends of `blocks`, which `tokens` are cut into, better. Their costs are by `tuning`.
     pub(super) fn refine(&mut self, tokens: &[Token], tuning: Tuning, blocks: &mut Vec<Block>) {
         if blocks.iter().all(is_noise) {
             return;
@@ -172,9 +173,6 @@ impl Borders {
         let Tuning::Thorough { rounds, .. } = tuning else {
             return self.shift(tuning, blocks);
         };
-        for block in &mut *blocks {
-            block.cost = tuning.cost(&block.histogram);
-        }
         join(tuning, blocks);
         for _ in 0..rounds {
             self.shift(tuning, blocks);
@@ -185,9 +183,16 @@ impl Borders {
 
     /// Where among `all` two blocks, one behind the other, take least; before, `at` of them are in the first one.
     /// `None` if that is not between two of them, or is where it was.
-    fn best(tuning: Tuning, all: &[Symbols], left: &Side, right: &Side, at: usize) -> Option<[Block; 2]> {
+    fn best(
+        tuning: Tuning,
+        all: &[Symbols],
+        left: &Side,
+        right: &Side,
+        at: usize,
+        gain: i64,
+    ) -> Option<[Block; 2]> {
         let reach = if let Tuning::Near(reach) = tuning { reach } else { all.len() };
-        let (mut least, mut best) = (0, at);
+        let (mut least, mut best) = (-gain, at);
         let (mut to, mut from) = (right.clone(), left.clone());
         let mut cost = 0;
         for (i, symbols) in all[..at].iter().enumerate().rev().take(reach) {
@@ -226,7 +231,8 @@ impl Borders {
         for i in 1..blocks.len() {
             let [a, b] = &mut blocks[i - 1..=i] else { unreachable!("two of them") };
             let all = &self.symbols[start..start + a.len + b.len];
-            let moved = Borders::best(tuning, all, &Side::new(&a.histogram), &Side::new(&b.histogram), a.len);
+            let moved =
+                Borders::best(tuning, all, &Side::new(&a.histogram), &Side::new(&b.histogram), a.len, 0);
             if let Some([left, right]) = moved
                 && left.cost + right.cost < a.cost + b.cost
             {
@@ -242,7 +248,8 @@ impl Borders {
         let (mut start, nothing) = (0, Side::new(&Histogram::default()));
         while let Some(block) = left.pop() {
             let all = &self.symbols[start..start + block.len];
-            let halves = Borders::best(tuning, all, &Side::new(&block.histogram), &nothing, all.len());
+            let halves =
+                Borders::best(tuning, all, &Side::new(&block.histogram), &nothing, all.len(), LEAST_HEADER);
             match halves {
                 Some([first, second]) if first.cost + second.cost < block.cost => {
                     left.extend([second, first])
@@ -303,6 +310,7 @@ mod tests {
             let mut blocks = Vec::new();
             split_by(tuning.symbol_bits(), &tokens, 256, &mut blocks);
             let before: u64 = blocks.iter().map(|block| tuning.cost(&block.histogram)).sum();
+            blocks.iter_mut().for_each(|block| block.cost = tuning.cost(&block.histogram));
             Borders::default().refine(&tokens, tuning, &mut blocks);
             let mut start = 0;
             for block in &blocks {

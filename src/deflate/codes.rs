@@ -486,8 +486,7 @@ impl Task for Completed<'_> {
             // All ones for those that cannot get longer.
             let is_longest = |len: i32| (MAX_LEN as i32 - 1 - len) >> 31;
             let bits = used_lens.iter().zip(&*used_bits);
-            let rarest =
-                bits.map(|(len, bits)| bits | is_longest(*len) & i32::MAX).fold(i32::MAX, i32::min);
+            let rarest = bits.map(|(len, bits)| bits | is_longest(*len) & i32::MAX).fold(i32::MAX, i32::min);
             if rarest == i32::MAX {
                 return None;
             }

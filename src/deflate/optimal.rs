@@ -34,7 +34,7 @@ use super::token::{MAX_MATCH, MIN_MATCH, Token};
 const MOST_PASSES: usize = 20;
 
 /// Passes end where one gains less than that.
-const LEAST_GAIN: u64 = 24 << FRACTION_BITS;
+const LEAST_GAIN: u64 = 8 << FRACTION_BITS;
 
 /// Left to pay behind the end: more than any way costs.
 const BEYOND: i32 = 1 << 29;
@@ -208,8 +208,7 @@ impl Optimal {
                     random.shake(&mut histogram.dist);
                 }
             }
-            self.passes(tuning, data, offset, &mut histogram);
-            let cost = tuning.borders.cost(&histogram);
+            let cost = self.passes(tuning, data, offset, &mut histogram);
             let full = cost + extra_cost(&histogram);
             if full < least {
                 (least, is_better) = (full, true);
@@ -221,24 +220,29 @@ impl Optimal {
     }
 
     /// Passes over `data` again and again, at the prices of `histogram` and then of the pass before, while it gets shorter.
-    fn passes(&mut self, tuning: Tuning, data: &[u8], offset: usize, histogram: &mut Histogram) {
-        let mut least = u64::MAX;
+    /// Returns what the best pass costs, without extra bits.
+    fn passes(&mut self, tuning: Tuning, data: &[u8], offset: usize, histogram: &mut Histogram) -> u64 {
+        let (mut least, mut least_cost) = (u64::MAX, 0);
         for _ in 0..MOST_PASSES {
             let models = [(0, Prices::new(&histogram.litlen, &histogram.dist))];
             self.shortest_path(data, offset, &models);
             self.walk(data, offset, &models);
             let this = Histogram::of(&self.other_tokens);
-            let cost = split::cost_by(tuning.borders.symbol_bits(), &this) + extra_cost(&this);
-            if cost >= least {
+            if least_cost > 0 && this == *histogram {
                 break;
             }
-            let is_enough = least - cost < LEAST_GAIN;
-            (least, *histogram) = (cost, this);
-            std::mem::swap(&mut self.pass_tokens, &mut self.other_tokens);
-            if is_enough {
+            let cost = tuning.borders.cost(&this);
+            let full = cost + extra_cost(&this);
+            let gain = least.saturating_sub(full);
+            if gain > 0 {
+                (least, least_cost, *histogram) = (full, cost, this);
+                std::mem::swap(&mut self.pass_tokens, &mut self.other_tokens);
+            }
+            if gain <= LEAST_GAIN {
                 break;
             }
         }
+        least_cost
     }
 
     /// Parses a stretch from `range.start` on, and cuts it into blocks; returns where it ends. Calls
@@ -266,11 +270,12 @@ impl Optimal {
             std::mem::swap(tokens, &mut self.other_tokens);
             std::mem::swap(blocks, &mut self.other_blocks);
         }
-        if tuning.starts > 0 {
-            self.borders.refine(tokens, tuning.borders, blocks);
-        }
         if blocks.iter().all(borders::is_noise) {
             return end;
+        }
+        if tuning.starts > 0 {
+            blocks.iter_mut().for_each(|block| block.cost = tuning.borders.cost(&block.histogram));
+            self.borders.refine(tokens, tuning.borders, blocks);
         }
         for _ in 0..tuning.rounds {
             self.polish(tuning, data, tokens, blocks);
