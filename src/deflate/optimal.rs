@@ -191,7 +191,14 @@ impl Optimal {
     ) -> bool {
         let mut least = block.cost + extra_cost(&block.histogram);
         let mut is_better = false;
-        for start in if tuning.starts == 0 { 1..2 } else { 0..tuning.starts } {
+        let literals: u32 = block.histogram.litlen[..256].iter().sum();
+        let starts = match tuning.starts {
+            // Only where literals are most of the data, matches look too dear.
+            0 if 2 * literals < data.len() as u32 => 0..0,
+            0 => 1..2,
+            starts => 0..starts,
+        };
+        for start in starts {
             let mut histogram = block.histogram.clone();
             match start {
                 0 => {}
