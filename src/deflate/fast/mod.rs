@@ -90,6 +90,7 @@ const MAX_EQUAL_PAIRS: u32 = 180;
 /// A segment, and what it became.
 #[derive(Default)]
 struct Segment {
+    /// What is not written yet, to the segment's end.
     range: Range<usize>,
     pos: usize,
     /// Room for as many tokens as the segment has bytes, and a few. Those that are not counted yet are drafts.
@@ -160,6 +161,23 @@ impl Segment {
             return;
         }
         self.blocks.push(block);
+    }
+
+    /// Writes all blocks but the last one, which may become longer, and makes room for as many tokens: fewer pages are
+    /// used, and those are near.
+    fn flush(&mut self, writer: &mut block::Writer<'_>) {
+        let Some((_, complete)) = self.blocks.split_last().filter(|(_, complete)| !complete.is_empty()) else {
+            return;
+        };
+        let len = complete.iter().map(|block| block.len).sum();
+        let data_len: usize = complete.iter().map(|block| block.histogram.data_len).sum();
+        let rest = self.range.start + data_len;
+        writer.write_all(&self.tokens[..len], complete, self.range.start..rest, false);
+        self.range.start = rest;
+        self.blocks.drain(..self.blocks.len() - 1);
+        self.tokens.copy_within(len..self.count, 0);
+        self.count -= len;
+        self.counted -= len;
     }
 
     /// Appends `len` bytes that are to be stored.
@@ -296,14 +314,15 @@ impl Fast {
                 // not the data.
                 let primes_all = !chunk.cuts.is_empty();
                 if T::HAS_MANY && has_many_bytes(&buf[begin..start]) {
-                    self.parse::<T::Many, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all);
+                    self.parse::<T::Many, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all, &mut writer);
                 } else {
-                    self.parse::<T, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all);
+                    self.parse::<T, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all, &mut writer);
                 }
                 let is_final = is_last && start == piece.end;
+                let rest = self.segments[0].range.start..start;
                 let segments = self.segments[..count].iter();
                 let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
-                writer.write_joined(segments, begin..start, is_final);
+                writer.write_joined(segments, rest, is_final);
                 if start == piece.end {
                     break;
                 }
@@ -319,6 +338,7 @@ impl Fast {
         ranges: &[Range<usize>],
         known: &mut [Option<usize>; MAX_STREAMS],
         primes_all: bool,
+        writer: &mut block::Writer<'_>,
     ) {
         let count = ranges.len();
         let streams = self.tables.iter_mut().zip(&mut self.segments).zip(known);
@@ -343,16 +363,16 @@ impl Fast {
         }
         let streams: [usize; MAX_STREAMS] = std::array::from_fn(|i| i);
         if count == MAX_STREAMS {
-            self.run::<T, MAX_STREAMS, BITS, KERNEL>(buf, streams);
+            self.run::<T, MAX_STREAMS, BITS, KERNEL>(buf, streams, writer);
         }
         if count >= 2 {
             // Whoever is at its end first leaves.
             let mut streams = streams;
             streams[..count].sort_by_key(|i| Reverse(self.segments[*i].left()));
-            self.run::<T, 2, BITS, KERNEL>(buf, [streams[0], streams[1]]);
+            self.run::<T, 2, BITS, KERNEL>(buf, [streams[0], streams[1]], writer);
         }
         for i in 0..count {
-            self.run::<T, 1, BITS, KERNEL>(buf, [i]);
+            self.run::<T, 1, BITS, KERNEL>(buf, [i], writer);
             finish::<T, BITS>(buf, &mut self.tables[i], &mut self.segments[i]);
         }
     }
@@ -362,6 +382,7 @@ impl Fast {
         &mut self,
         buf: &[u8],
         streams: [usize; N],
+        writer: &mut block::Writer<'_>,
     ) {
         loop {
             let those = streams.map(|i| &self.segments[i]);
@@ -391,6 +412,10 @@ impl Fast {
                     segment.count::<T>();
                     if segment.noisy_runs > 0 {
                         segment.skip_noise::<T, BITS>(&mut self.tables[i], buf);
+                    }
+                    // What is before the others need not wait for them.
+                    if i == 0 {
+                        segment.flush(writer);
                     }
                 }
             }
