@@ -1,17 +1,22 @@
 //! Optimal prefix codes with limited lengths (RFC 1951 §3.2.2).
 //!
-//! Lengths come from Moffat and Katajainen's algorithm ("In-place calculation of
-//! minimum-redundancy codes", WADS 1995): one pass joins weights in the array that holds them, two more
-//! turn parents into depths. Where that gives a length above the limit, which is rare, package-merge
+//! Huffman's algorithm with two queues, leaves and inner nodes, both ascending: what it joins next is two of the first two of
+//! either, which is found out without a branch. As inner nodes are joined in the order in which they were made,
+//! those of one depth are one behind the other, and how many leaves there are at each depth follows from where they begin. Where
+//! that gives a length above the limit, which is rare but in the precode, package-merge
 //! (Larmore and Hirschberg, JACM 1990) finds the best lengths within it.
+
+use std::hint::select_unpredictable as select;
 
 /// The longest codeword of the litlen and dist codes.
 pub(super) const MAX_LEN: usize = 15;
 /// The longest codeword of the precode.
 pub(super) const MAX_PRECODE_LEN: usize = 7;
 
-/// The most symbols that an alphabet has.
-const MAX_SYMBOLS: usize = 288;
+/// Room for the symbols of an alphabet and two that never occur.
+const SYMBOLS: usize = 288;
+/// The same for the dists and the precode.
+const FEW_SYMBOLS: usize = 32;
 
 /// Sets `lens` to the lengths of an optimal code for symbols that occur `freqs` times, none longer
 /// than `max_len`. What does not occur has length 0. There are always two codewords at least: a code
@@ -21,144 +26,160 @@ const MAX_SYMBOLS: usize = 288;
 /// If the slices differ in length or are longer than an alphabet, or so many symbols occur that no
 /// code within `max_len` exists.
 pub(super) fn build_lens(freqs: &[u32], max_len: usize, lens: &mut [u8]) {
-    assert!(freqs.len() == lens.len() && (2..=MAX_SYMBOLS).contains(&freqs.len()));
-    let mut keys = [0u64; MAX_SYMBOLS];
-    let mut count = 0;
-    for (symbol, freq) in freqs.iter().enumerate() {
-        keys[count] = u64::from(*freq) << 16 | symbol as u64;
-        count += usize::from(*freq != 0);
+    assert!(freqs.len() == lens.len() && (2..=SYMBOLS - 2).contains(&freqs.len()));
+    if freqs.len() <= FEW_SYMBOLS - 2 {
+        build_lens_of::<FEW_SYMBOLS>(freqs, max_len, lens);
+    } else {
+        build_lens_of::<SYMBOLS>(freqs, max_len, lens);
     }
+}
+
+/// The same for two symbols less than `N` at most.
+fn build_lens_of<const N: usize>(freqs: &[u32], max_len: usize, lens: &mut [u8]) {
+    let mut keys = [0; N];
+    let keys = if N <= FEW_SYMBOLS { sort_few(freqs, &mut keys) } else { sort(freqs, &mut keys) };
     lens.fill(0);
-    if count < 2 {
-        let used = if count == 1 { keys[0] as u16 as usize } else { 0 };
+    if keys.len() < 2 {
+        let used = keys.first().map_or(0, |key| usize::from(*key as u16));
         lens[used] = 1;
         lens[usize::from(used == 0)] = 1;
         return;
     }
+    let mut counts = optimal_depths::<N>(keys);
+    if counts[max_len + 1..].iter().any(|count| *count > 0) {
+        counts = package_merge::<N>(keys, max_len);
+    }
+    // The rarest symbols are the deepest.
+    let mut rest = keys;
+    for (len, count) in counts.iter().enumerate().rev() {
+        let these;
+        (these, rest) = rest.split_at(usize::from(*count));
+        for key in these {
+            lens[usize::from(*key as u16)] = len as u8;
+        }
+    }
+}
+
+/// What a key says about how often its symbol occurs.
+fn weight(key: u64) -> u32 {
+    (key >> 16) as u32
+}
+
+/// Returns keys of all symbols that occur, the rarest first: how often above 16 bits of the symbol.
+fn sort_few<'a>(freqs: &[u32], keys: &'a mut [u64]) -> &'a [u64] {
+    let mut count = 0;
+    for (symbol, freq) in (0..).zip(freqs) {
+        keys[count] = u64::from(*freq) << 16 | symbol;
+        count += usize::from(*freq != 0);
+    }
     let keys = &mut keys[..count];
-    sort(keys);
-    let mut weights = [0u32; MAX_SYMBOLS];
-    let weights = &mut weights[..count];
-    for (weight, key) in weights.iter_mut().zip(&*keys) {
-        *weight = (key >> 16) as u32;
-    }
-    let mut depths = [0u32; MAX_SYMBOLS];
-    let depths = &mut depths[..count];
-    depths.copy_from_slice(weights);
-    to_depths(depths);
-    // The rarest symbol is the deepest.
-    if depths[0] as usize > max_len {
-        package_merge(weights, max_len, depths);
-    }
-    for (key, depth) in keys.iter().zip(&*depths) {
-        lens[usize::from(*key as u16)] = *depth as u8;
-    }
+    keys.sort_unstable();
+    keys
 }
 
-/// Sorts `keys`, which ascend in their low 16 bits: many of them by one byte after the other from bit 16 on, from
-/// the lowest to the highest that differs from zero.
-fn sort(keys: &mut [u64]) {
-    const LEAST_LEN: usize = 64;
-    if keys.len() < LEAST_LEN {
-        return keys.sort_unstable();
+/// The same of many symbols.
+///
+/// Numbers below `MANY` have places of their own. Few symbols of a short block occur more often.
+fn sort<'a>(freqs: &[u32], keys: &'a mut [u64]) -> &'a [u64] {
+    const MANY: u32 = 256;
+    let place = |freq: u32| freq.min(MANY) as usize;
+    let mut ends = [0u16; MANY as usize + 1];
+    for freq in freqs {
+        ends[place(*freq)] += 1;
     }
-    let all = keys.iter().fold(0, |all, key| all | key >> 16);
-    let mut sorted = [0; MAX_SYMBOLS];
-    let sorted = &mut sorted[..keys.len()];
-    for shift in (16..).step_by(8).take_while(|shift| all << 16 >> shift != 0) {
-        let mut places = [0u16; 256];
-        for key in &*keys {
-            places[usize::from((key >> shift) as u8)] += 1;
-        }
-        let mut end = 0;
-        for place in &mut places {
-            end += std::mem::replace(place, end);
-        }
-        for key in &*keys {
-            let place = &mut places[usize::from((key >> shift) as u8)];
-            sorted[usize::from(*place)] = *key;
-            *place += 1;
-        }
-        keys.copy_from_slice(sorted);
+    ends[0] = 0;
+    let mut end = 0;
+    for place in &mut ends {
+        end += std::mem::replace(place, end);
     }
+    let many = ends[MANY as usize];
+    for (symbol, freq) in (0..).zip(freqs) {
+        if *freq > 0 {
+            let end = &mut ends[place(*freq)];
+            keys[usize::from(*end)] = u64::from(*freq) << 16 | symbol;
+            *end += 1;
+        }
+    }
+    keys[usize::from(many)..usize::from(end)].sort_unstable();
+    &keys[..usize::from(end)]
 }
 
-/// Replaces two or more weights, ascending, by the depths of their leaves in an optimal tree.
-fn to_depths(nodes: &mut [u32]) {
-    let count = nodes.len();
-    // Inner nodes take the places of leaves that were joined; each points to its parent in the end.
+/// Leaves are never deeper: to be so deep, weights must grow like Fibonacci's numbers, and their sum is one of 32 bits.
+const MAX_DEPTH: usize = 47;
+
+/// How many leaves there are, by depth.
+type Counts = [u16; MAX_DEPTH + 1];
+
+/// Of an optimal tree; the weights in `keys`, two or more, ascend.
+fn optimal_depths<const N: usize>(keys: &[u64]) -> Counts {
+    let count = keys.len();
+    // Leaves that are not joined yet, and inner nodes that are not, both ascending; what is not there is never the lesser one.
+    let mut leaves = [u32::MAX; N];
+    for (leaf, key) in leaves.iter_mut().zip(keys) {
+        *leaf = weight(*key);
+    }
+    let mut inners = [u32::MAX; N];
+    // How many inner nodes have been joined before that at each place was made.
+    let mut joined_before = [0u16; N];
     let (mut leaf, mut inner) = (0, 0);
     for next in 0..count - 1 {
-        let mut take = |nodes: &mut [u32]| {
-            if leaf >= count || (inner < next && nodes[inner] < nodes[leaf]) {
-                let weight = nodes[inner];
-                nodes[inner] = next as u32;
-                inner += 1;
-                weight
-            } else {
-                leaf += 1;
-                nodes[leaf - 1]
-            }
-        };
-        let first = take(nodes);
-        let second = take(nodes);
-        nodes[next] = first + second;
+        joined_before[next] = inner as u16;
+        let ([a, b], [c, d]) = ([leaves[leaf], leaves[leaf + 1]], [inners[inner], inners[inner + 1]]);
+        let inner_taken = usize::from(c < b) + usize::from(d < a);
+        inners[next] = select(c < b, c, b) + select(d < a, d, a);
+        inner += inner_taken;
+        leaf += 2 - inner_taken;
     }
-    // Parents → depths of inner nodes, from the root down.
-    nodes[count - 2] = 0;
-    for at in (0..count - 2).rev() {
-        nodes[at] = nodes[nodes[at] as usize] + 1;
-    }
-    // Depths of inner nodes → depths of leaves: at each depth, what is not an inner node is a leaf.
-    let (mut inner, mut leaf) = (count as isize - 2, count);
-    let (mut available, mut depth) = (1, 0);
-    while available > 0 {
-        let mut used = 0;
-        while inner >= 0 && nodes[inner as usize] == depth {
-            used += 1;
-            inner -= 1;
+    // Inner nodes of each depth are one behind the other, before those of the depth above, which join them.
+    let mut counts = [0; MAX_DEPTH + 1];
+    let (mut start, mut end) = (count - 2, count - 1);
+    for count in &mut counts[1..] {
+        if start == end {
+            break;
         }
-        for _ in used..available {
-            leaf -= 1;
-            nodes[leaf] = depth;
-        }
-        available = 2 * used;
-        depth += 1;
+        let above = end - start;
+        (start, end) = (usize::from(joined_before[start]), start);
+        *count = (2 * above - (end - start)) as u16;
     }
+    counts
 }
 
-/// Sets `depths` to the lengths of the best code for `weights`, ascending, within `max_len`.
+/// The same for the best tree with no leaf deeper than `max_len`.
 ///
 /// Level by level, pairs of the level before (packages) are merged with all leaves. In the last level
 /// the first 2n - 2 items are taken; each package taken takes its two items from the level before,
 /// and each leaf taken makes its codeword longer by one.
-fn package_merge(weights: &[u32], max_len: usize, depths: &mut [u32]) {
-    let count = weights.len();
+fn package_merge<const N: usize>(keys: &[u64], max_len: usize) -> Counts {
+    let count = keys.len();
     assert!(count <= 1 << max_len, "a code within the limit exists");
-    // For each level, which items are leaves.
-    let mut is_leaf = [[false; 2 * MAX_SYMBOLS]; MAX_LEN];
-    let (mut before, mut before_len) = ([0u64; 2 * MAX_SYMBOLS], 0);
-    for level in &mut is_leaf[..max_len] {
-        let (mut items, mut len) = ([0u64; 2 * MAX_SYMBOLS], 0);
+    // For each level, how many leaves there are up to each of its items.
+    let mut leaves = [[[0u16; 2]; N]; MAX_LEN];
+    let (mut before, mut before_len) = ([[0u64; 2]; N], 0);
+    for level in &mut leaves[..max_len] {
+        let (mut items, mut len) = ([[0u64; 2]; N], 0);
         let (mut leaf, mut package) = (0, 0);
         while leaf < count || package < before_len / 2 {
-            let joined = before[2 * package] + before[2 * package + 1];
-            let takes_leaf = package >= before_len / 2 || leaf < count && u64::from(weights[leaf]) <= joined;
-            items[len] = if takes_leaf { u64::from(weights[leaf]) } else { joined };
-            level[len] = takes_leaf;
+            let joined =
+                if package < before_len / 2 { before[package][0] + before[package][1] } else { u64::MAX };
+            let takes_leaf = leaf < count && u64::from(weight(keys[leaf])) <= joined;
+            items.as_flattened_mut()[len] = if takes_leaf { u64::from(weight(keys[leaf])) } else { joined };
             leaf += usize::from(takes_leaf);
             package += usize::from(!takes_leaf);
+            level.as_flattened_mut()[len] = leaf as u16;
             len += 1;
         }
         (before, before_len) = (items, len);
     }
-    depths.fill(0);
+    let mut counts = [0; MAX_DEPTH + 1];
     let mut taken = 2 * count - 2;
-    for level in is_leaf[..max_len].iter().rev() {
-        let leaves = level[..taken].iter().filter(|is_leaf| **is_leaf).count();
-        depths[..leaves].iter_mut().for_each(|depth| *depth += 1);
-        taken = 2 * (taken - leaves);
+    for (len, level) in (1..).zip(leaves[..max_len].iter().rev()) {
+        // So many leaves, the rarest, are as deep as this or deeper.
+        let deep = if taken > 0 { level.as_flattened()[taken - 1] } else { 0 };
+        counts[len] = deep;
+        counts[len - 1] -= if len > 1 { deep } else { 0 };
+        taken = 2 * (taken - usize::from(deep));
     }
+    counts
 }
 
 /// Sets `codewords` to the canonical code with these lengths, each codeword with its first bit
@@ -225,15 +246,17 @@ mod tests {
                     build_lens(&freqs, max_len, &mut lens);
                     assert!(is_complete(&lens), "{freqs:?}");
                     assert!(lens.iter().all(|len| usize::from(*len) <= max_len));
-                    let mut used: Vec<u32> = freqs.iter().copied().filter(|freq| *freq > 0).collect();
-                    if used.len() < 2 {
+                    let mut keys = [0; SYMBOLS];
+                    let keys = sort(&freqs, &mut keys);
+                    if keys.len() < 2 {
                         continue;
                     }
-                    used.sort_unstable();
-                    let mut depths = vec![0; used.len()];
-                    package_merge(&used, max_len, &mut depths);
+                    let counts = package_merge::<SYMBOLS>(keys, max_len);
+                    let depths = counts.iter().enumerate().rev();
+                    let depths =
+                        depths.flat_map(|(depth, n)| std::iter::repeat_n(depth as u64, usize::from(*n)));
                     let best: u64 =
-                        used.iter().zip(&depths).map(|(f, d)| u64::from(*f) * u64::from(*d)).sum();
+                        keys.iter().zip(depths).map(|(key, depth)| u64::from(weight(*key)) * depth).sum();
                     assert_eq!(cost(&freqs, &lens), best, "{freqs:?}");
                 }
             }
@@ -241,14 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sorted() {
-        for freqs in shapes(MAX_SYMBOLS) {
-            let mut keys: Vec<u64> =
+    fn keys_are_those_of_what_occurs_and_sorted() {
+        for freqs in shapes(SYMBOLS - 2).into_iter().chain(shapes(30)) {
+            let mut expected: Vec<u64> =
                 (0..).zip(&freqs).map(|(at, freq)| u64::from(*freq) << 16 | at).collect();
-            let mut expected = keys.clone();
+            expected.retain(|key| weight(*key) > 0);
             expected.sort_unstable();
-            sort(&mut keys);
-            assert_eq!(keys, expected);
+            for sort in [sort, sort_few] {
+                assert_eq!(sort(&freqs, &mut [0; SYMBOLS]), expected);
+            }
         }
     }
 

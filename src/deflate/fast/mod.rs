@@ -166,7 +166,8 @@ impl Segment {
     /// Writes all blocks but the last one, which may become longer, and makes room for as many tokens: fewer pages are
     /// used, and those are near.
     fn flush(&mut self, writer: &mut block::Writer<'_>) {
-        let Some((_, complete)) = self.blocks.split_last().filter(|(_, complete)| !complete.is_empty()) else {
+        let Some((_, complete)) = self.blocks.split_last().filter(|(_, complete)| !complete.is_empty())
+        else {
             return;
         };
         let len = complete.iter().map(|block| block.len).sum();
@@ -314,7 +315,13 @@ impl Fast {
                 // not the data.
                 let primes_all = !chunk.cuts.is_empty();
                 if T::HAS_MANY && has_many_bytes(&buf[begin..start]) {
-                    self.parse::<T::Many, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all, &mut writer);
+                    self.parse::<T::Many, BITS, KERNEL>(
+                        buf,
+                        &ranges[..count],
+                        &mut known,
+                        primes_all,
+                        &mut writer,
+                    );
                 } else {
                     self.parse::<T, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all, &mut writer);
                 }
