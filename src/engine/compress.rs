@@ -29,6 +29,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Threads, pool, sample, tasks};
 use crate::backend::{self, fixed, libdeflate, zlib_ng, zopfli};
@@ -93,8 +94,14 @@ pub fn compress(
         None => chunker.next().map(Some),
     };
     let sum = Joined::new(checksum_kind(recipe.container));
-    let mut framer = Framer { recipe, header, sum, held: Vec::new(), written: 0 };
-    tasks::map(threads, produce, |chunk| encode(recipe, header, chunk), |piece| framer.write(piece?, out))?;
+    let held = Mutex::default();
+    let mut framer = Framer { recipe, header, sum, held: &held, group_len: 0, written: 0 };
+    let work = |chunk| {
+        // Who works alone goes on where the group ends, in memory that is there.
+        let before = if threads == 1 { lock(&held).pop() } else { None };
+        encode(recipe, header, chunk, before)
+    };
+    tasks::map(threads, produce, work, |piece| framer.write(piece?, out))?;
     Ok(Totals { read: framer.sum.len(), written: framer.written })
 }
 
@@ -283,14 +290,20 @@ fn fill(reader: &mut dyn Read, buf: &mut [u8], mut filled: usize) -> io::Result<
 
 /// An encoded chunk on its way to the writer.
 struct Piece {
+    /// Possibly behind those of the chunks before it in its group.
     bytes: Vec<u8>,
     /// Where in them a seek mark goes, if they begin a group; as many bytes are reserved.
     mark_at: Option<usize>,
-    /// The data's checksum, if the container has one for all chunks.
+    /// The chunk's checksum, if the container has one for all chunks.
     sum: u32,
     data_len: u64,
     ends_group: bool,
     is_last: bool,
+}
+
+/// Waits for what others do with `held`.
+fn lock(held: &Mutex<Vec<Piece>>) -> MutexGuard<'_, Vec<Piece>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The checksum that goes into the container's end.
@@ -298,18 +311,26 @@ fn checksum_kind(container: Container) -> checksum::Kind {
     if container == Container::Zlib { checksum::Kind::Adler32 } else { checksum::Kind::Crc32 }
 }
 
-fn encode(recipe: &Recipe, header: &NewHeader, chunk: Chunk<'_>) -> Result<Piece, Error> {
+/// Encodes `chunk` behind what is `before` it in its group, if anything is given.
+fn encode(
+    recipe: &Recipe,
+    header: &NewHeader,
+    chunk: Chunk<'_>,
+    before: Option<Piece>,
+) -> Result<Piece, Error> {
     let Chunk { place, window_len, data_len, cuts, is_first, starts_group, ends_group, is_last } = chunk;
     let end = window_len + data_len;
     let mut buf = Chunk::load(place, end)?;
     // What is behind the data must not matter.
     buf[end..end + deflate::PADDING_LEN].fill(0);
     let data = &buf[window_len..end];
-    let mut out = pool::OUTPUT.take_empty();
+    let (mut out, mut mark_at) = match before {
+        Some(before) => (before.bytes, before.mark_at),
+        None => (pool::OUTPUT.take_empty(), None),
+    };
     // Memory costs nothing before it is written to; to grow means to copy.
     out.reserve(data_len);
     let is_whole = is_first && is_last;
-    let mut mark_at = None;
     let sum = match recipe.subfield() {
         Some(subfield) if recipe.container == Container::Bgzf || !is_whole => {
             let later = NewHeader { xfl: header.xfl, ..NewHeader::default() };
@@ -402,23 +423,27 @@ struct Framer<'a> {
     header: &'a NewHeader,
     sum: Joined,
     /// The pieces of a group that is not complete yet.
-    held: Vec<Piece>,
+    held: &'a Mutex<Vec<Piece>>,
+    /// How many bytes of data they stand for.
+    group_len: u64,
     written: u64,
 }
 
 impl Framer<'_> {
     fn write(&mut self, piece: Piece, out: &mut dyn Write) -> Result<(), Error> {
         self.sum.join(piece.sum, piece.data_len);
+        self.group_len += piece.data_len;
         let Piece { ends_group, is_last, .. } = piece;
-        self.held.push(piece);
+        lock(self.held).push(piece);
         if self.recipe.groups.is_some() && !ends_group && !is_last {
             return Ok(());
         }
-        let mut pieces = std::mem::take(&mut self.held);
+        let mut pieces = std::mem::take(&mut *lock(self.held));
+        let group_len = std::mem::take(&mut self.group_len);
         if let Some(at) = pieces[0].mark_at {
             // A group that is alone has nobody to be decoded with, and stored blocks say their own lengths.
             let needs_mark = !(is_last && self.written == 0 || is_stored(&pieces, at + mark::LEN));
-            match mark_of(&pieces, at).filter(|_| needs_mark) {
+            match mark_of(&pieces, at, group_len).filter(|_| needs_mark) {
                 Some(mark) => pieces[0].bytes[at..at + mark::LEN].copy_from_slice(&mark.to_bytes()),
                 None => drop(pieces[0].bytes.drain(at..at + mark::LEN)),
             }
@@ -431,7 +456,7 @@ impl Framer<'_> {
             self.written += piece.bytes.len() as u64;
             pool::OUTPUT.put(piece.bytes);
         }
-        self.held = pieces;
+        *lock(self.held) = pieces;
         Ok(())
     }
 
@@ -457,10 +482,9 @@ fn is_stored(pieces: &[Piece], start: usize) -> bool {
     pieces.iter().zip(starts).all(|(piece, start)| stored::are_blocks(&piece.bytes[start..]))
 }
 
-/// The mark at `at` in the first of a group's pieces; `None` if the group is too long for one.
-fn mark_of(pieces: &[Piece], at: usize) -> Option<Mark> {
+/// The mark at `at` in the first of the pieces of a group of so many bytes; `None` if the group is too long for one.
+fn mark_of(pieces: &[Piece], at: usize, data_len: u64) -> Option<Mark> {
     let len: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
-    let data_len: u64 = pieces.iter().map(|piece| piece.data_len).sum();
     let packed_len = u32::try_from(len - at - mark::LEN).ok()?;
     let data_len = u32::try_from(data_len).ok().filter(|len| *len < mark::DATA_LEN_END)?;
     Some(Mark { packed_len, data_len })
@@ -504,7 +528,7 @@ mod tests {
                     ends_group: true,
                     is_last: true,
                 };
-                encode(&recipe, &NewHeader::default(), chunk).unwrap().bytes
+                encode(&recipe, &NewHeader::default(), chunk, None).unwrap().bytes
             };
             let first = packed(0);
             for spare in [1, 1000, 50_000, 1 << 20] {
