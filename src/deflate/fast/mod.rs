@@ -245,6 +245,8 @@ pub(super) struct Fast {
     segments: [Segment; MAX_STREAMS],
     /// Whether AVX-512 may be used where there is AVX2.
     has_avx512: bool,
+    /// Whether, of this chunk, tables may have places that streams have not come to.
+    has_looked_ahead: bool,
 }
 
 impl Default for Fast {
@@ -254,6 +256,7 @@ impl Default for Fast {
             tables: tables.try_into().expect("as many as streams"),
             segments: Default::default(),
             has_avx512: false,
+            has_looked_ahead: false,
         }
     }
 }
@@ -298,6 +301,7 @@ impl Fast {
         let buf = chunk.buf;
         let mut writer = block::Writer::new(buf, out);
         let mut known = [None; MAX_STREAMS];
+        self.has_looked_ahead = false;
         for (piece, is_last) in chunk.pieces() {
             let mut start = piece.start;
             loop {
@@ -418,6 +422,7 @@ impl Fast {
                 if segment.has_run::<T>() {
                     segment.count::<T>();
                     if segment.noisy_runs > 0 {
+                        self.has_looked_ahead = true;
                         segment.skip_noise::<T, BITS>(&mut self.tables[i], buf);
                     }
                     // What is before the others need not wait for them.

@@ -60,13 +60,14 @@ impl Fast {
         streams: [usize; N],
         steps: usize,
     ) {
-        let Fast { tables, segments, .. } = self;
+        let Fast { tables, segments, has_avx512, has_looked_ahead } = self;
         // SAFETY: the caller's.
         unsafe {
             #[cfg(target_arch = "x86_64")]
             if KERNEL == AVX2 {
-                if N == MAX_STREAMS && BITS == turns::BITS && !EARLY && turns::can_take::<T>() {
-                    return turns::take::<T, COMPARED>(buf, tables, segments, steps, self.has_avx512);
+                let is_known = !(EARLY && *has_looked_ahead);
+                if N == MAX_STREAMS && BITS == turns::BITS && turns::can_take::<T>() && is_known {
+                    return turns::take::<T, COMPARED>(buf, tables, segments, steps, *has_avx512);
                 }
                 return take_steps_by_avx2::<T, N, BITS, EARLY, COMPARED>(
                     buf, tables, segments, streams, steps,

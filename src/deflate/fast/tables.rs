@@ -37,6 +37,8 @@ pub(super) fn prime<T: Thoroughness, const BITS: u32, const ALL: bool>(
     const GROUP: usize = 4;
     let stride = if ALL { 1 } else { T::PRIME_STRIDE };
     let to = to.min(buf.len().saturating_sub(7)).max(from);
+    // Nothing from `to` on is inserted.
+    let from = from + (to - from) % stride;
     let rest = (to - from) % (GROUP * stride);
     for pos in (from..to - rest).step_by(GROUP * stride) {
         // What is loaded may have to wait until it is known where the stores before it go: so some at once.

@@ -350,7 +350,8 @@ macro_rules! insert_all_over {
 /// Takes `steps` steps, one or more, in each segment, as [`Fast::take_steps`](super::Fast::take_steps) does.
 ///
 /// # Safety
-/// As there; the processor has AVX2, BMI1 and BMI2; a window does not reach back to before the buffer.
+/// As there; the processor has AVX2, BMI1 and BMI2. Where a window reaches back to before the buffer, tables have nothing but
+/// places before their stream's.
 pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     buf: &[u8],
     tables: &mut [Tables; MAX_STREAMS],
@@ -439,7 +440,7 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
             }
         };
     }
-    // SAFETY: the caller's: every place that a step looks at is in the data, and of drafts there are never more than
+    // SAFETY: the caller's: every place that a step looks at is in the data, as what it inserts is before where it goes; of drafts there are never more than
     // bytes before a position, with room for three more, as a margin is to come. Indexes have `BITS` bits.
     unsafe {
         if T::HAS_LONG {
