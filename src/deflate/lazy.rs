@@ -1,6 +1,7 @@
 //! HOT PATH. The parser of the middle levels: takes the longest match, unless the next position or
 //! the one after it has a better one (lazy matching).
 
+use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
 use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
@@ -50,10 +51,21 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         let weighs_dists = !effort.is_short() && LEAST == MIN_MATCH + 1;
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
         let Range { start: mut pos, end } = range;
+        // Whether the last token is one literal, which takes another one.
+        let mut is_open = false;
+        let push_literal = |tokens: &mut Vec<Token>, is_open: &mut bool, pos: usize| {
+            let byte = buf[pos];
+            let before = buf[pos - usize::from(*is_open)];
+            let token =
+                select(*is_open, Token::literals(u16::from_le_bytes([before, byte])), Token::literal(byte));
+            tokens.truncate(tokens.len() - usize::from(*is_open));
+            tokens.push(token);
+            *is_open = !*is_open;
+        };
         while pos < end {
             let mut best = self.finder.find(pos, end, min_len - 1, effort, weighs_dists);
             if best.len == 0 || thrift.as_ref().is_some_and(|thrift| !thrift.pays(buf, pos, best)) {
-                tokens.push(Token::literal(buf[pos]));
+                push_literal(tokens, &mut is_open, pos);
                 pos += 1;
                 continue;
             }
@@ -64,13 +76,14 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
                 // The farther ahead, the more literals it has to make up for.
                 let is_better = found.len > 0 && found.worth() - best.worth() > 4 * ahead as i32 - 2;
                 if is_better {
-                    tokens.extend(buf[pos..pos + ahead].iter().map(|byte| Token::literal(*byte)));
+                    (pos..pos + ahead).for_each(|pos| push_literal(tokens, &mut is_open, pos));
                     (best, pos, ahead) = (found, pos + ahead, 1);
                 } else {
                     ahead += 1;
                 }
             }
             tokens.push(Token::match_(best.len, best.dist));
+            is_open = false;
             pos += best.len;
         }
     }

@@ -201,13 +201,13 @@ impl Encoder {
         let row = &TABLE[usize::from(tuning.level) - 1];
         let buf = chunk.buf;
         match (tuning.strategy, row.parser) {
-            (Strategy::HuffmanOnly, _) => {
-                blocks.write_stretches(row.run_len, chunk, out, |range, _, tokens| {
-                    simple::parse_literals(&buf[range], tokens);
-                })
-            }
-            (Strategy::Rle, _) => blocks.write_stretches(row.run_len, chunk, out, |range, _, tokens| {
+            (Strategy::HuffmanOnly, _) => blocks.write_stretches(chunk, out, |range, _, tokens| {
+                simple::parse_literals(&buf[range], tokens);
+                row.run_len
+            }),
+            (Strategy::Rle, _) => blocks.write_stretches(chunk, out, |range, _, tokens| {
                 simple::parse_runs(buf, range, tokens);
+                row.run_len
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
             (Strategy::Usual, parser) => match (lazy::min_len(&buf[chunk.data.clone()]), parser) {
@@ -230,10 +230,15 @@ impl Encoder {
             Parser::Fast(_) => unreachable!("it has no chains"),
             Parser::Lazy(tuning) => {
                 let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning.effort);
-                blocks.write_stretches(run_len, chunk, out, |range, before, tokens| match tuning.lookahead {
-                    0 => parser.parse::<0>(buf, range, before, tokens),
-                    1 => parser.parse::<1>(buf, range, before, tokens),
-                    _ => parser.parse::<2>(buf, range, before, tokens),
+                blocks.write_stretches(chunk, out, |range, before, tokens| {
+                    let len = range.len();
+                    match tuning.lookahead {
+                        0 => parser.parse::<0>(buf, range, before, tokens),
+                        1 => parser.parse::<1>(buf, range, before, tokens),
+                        _ => parser.parse::<2>(buf, range, before, tokens),
+                    }
+                    // Where most tokens are two literals, half as many tell as much.
+                    if 2 * len < 5 * tokens.len() { run_len / 2 } else { run_len }
                 });
             }
             Parser::Priced(tuning) => {
@@ -263,19 +268,18 @@ impl Encoder {
 
 impl BlockWriter {
     /// Appends `chunk` as blocks of what `parse` makes of one stretch after the other; it is also told what became of the
-    /// stretch before.
+    /// stretch before, and returns of how many tokens blocks are whole numbers.
     fn write_stretches(
         &mut self,
-        run_len: usize,
         chunk: &Chunk<'_>,
         out: &mut Vec<u8>,
-        mut parse: impl FnMut(Range<usize>, &[Block], &mut Vec<Token>),
+        mut parse: impl FnMut(Range<usize>, &[Block], &mut Vec<Token>) -> usize,
     ) {
         let writer = block::Writer::new(chunk.buf, out);
         self.write(chunk, writer, |range, tokens, blocks| {
             let end = range.end.min(range.start + STRETCH_LEN);
             tokens.clear();
-            parse(range.start..end, blocks, tokens);
+            let run_len = parse(range.start..end, blocks, tokens);
             split::split(tokens, run_len, blocks);
             end
         });

@@ -56,7 +56,7 @@ impl Token {
     }
 
     /// Two bytes: the lower one, then the upper one.
-    #[cfg(test)]
+    #[inline(always)]
     pub(super) const fn literals(bytes: u16) -> Token {
         let upper = (bytes as u32 & 0xff00) << (OTHER_SHIFT - 8);
         Token((bytes as u32 & 0xff | upper) + ((SECOND_LITERALS as u32) << OTHER_SHIFT))
