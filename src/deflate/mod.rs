@@ -147,7 +147,7 @@ const TABLE: [Row; 12] = [
     fast(fast::Effort::Least),
     fast(fast::Effort::Less),
     fast(fast::Effort::More),
-    lazy(9, 32, 0, 2048),
+    lazy(7, 32, 0, 2048),
     lazy(8, 65, 1, 2048),
     lazy(18, 130, 1, 1024),
     lazy(40, 258, 1, 1024),
