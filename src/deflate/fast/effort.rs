@@ -31,8 +31,8 @@ pub(super) trait Thoroughness {
     const SKIPS: bool = false;
     /// Whether a step that follows such a one takes two again.
     const SKIPS_IN_TURN: bool = false;
-    /// Where literals are many there are more than so many for a match, of more than so many kinds.
-    const SPARSE: (u32, usize) = (2, 112);
+    /// Where literals are many there are more than so many for four matches, of more than so many kinds.
+    const SPARSE: (u32, usize) = (8, 112);
     /// Tokens are counted, and blocks cut, in runs of about so many.
     const RUN_LEN: usize = 8192;
     /// Whether more is compared at once where matches are long.
@@ -72,7 +72,7 @@ impl<const HASHED: usize, const SKIPS: bool> Thoroughness for LeastBy<HASHED, SK
     const STREAMS: usize = 3;
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = SKIPS;
-    const SPARSE: (u32, usize) = if HASHED == 5 { (3, 0) } else { (2, 112) };
+    const SPARSE: (u32, usize) = if HASHED == 5 { (22, 0) } else { (8, 112) };
     const BACK: usize = 3;
     const IN_LONG: usize = 4;
 }
@@ -91,7 +91,7 @@ impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
     const PRIME_STRIDE: usize = 2;
     const SKIPS: bool = SKIPS;
     const SKIPS_IN_TURN: bool = true;
-    const SPARSE: (u32, usize) = (5, 112);
+    const SPARSE: (u32, usize) = (20, 112);
     const RUN_LEN: usize = 5120;
     const BACK: usize = 3;
     const IS_BACK_LONG: bool = !SKIPS;

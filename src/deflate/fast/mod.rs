@@ -227,8 +227,8 @@ impl Segment {
 fn is_sparse<T: Thoroughness>(histogram: &Histogram) -> bool {
     let literals = &histogram.litlen[..END_OF_BLOCK];
     let occurring = literals.iter().filter(|count| **count > 0).count();
-    let (for_match, kinds) = T::SPARSE;
-    occurring > kinds && literals.iter().sum::<u32>() > for_match * histogram.dist.iter().sum::<u32>()
+    let (for_four, kinds) = T::SPARSE;
+    occurring > kinds && 4 * literals.iter().sum::<u32>() > for_four * histogram.dist.iter().sum::<u32>()
 }
 
 /// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
