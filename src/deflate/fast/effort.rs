@@ -15,10 +15,9 @@ pub(in super::super) enum Effort {
 
 /// [`Effort`] as the step wants it.
 pub(super) trait Thoroughness {
-    /// What is done instead in data where many different bytes occur.
+    /// What is done instead in data where many different bytes occur, and where few do: `Self` if nothing else.
     type Many: Thoroughness;
-    /// Whether that is something else.
-    const HAS_MANY: bool = false;
+    type Few: Thoroughness;
     /// What is done instead where literals are many.
     type Sparse: Thoroughness;
     /// Whether there is a second table, by hash of seven bytes.
@@ -43,7 +42,7 @@ pub(super) trait Thoroughness {
     /// Of the window before a segment, every position in so many is inserted into a table.
     const PRIME_STRIDE: usize = 1;
     /// The shortest match that is taken.
-    const LEAST_LEN: usize = if Self::HAS_SHORTEST { MIN_MATCH } else { MIN_MATCH + 1 };
+    const LEAST_LEN: usize;
     /// Of how many bytes the first table has hashes.
     const HASHED: usize = 4;
     /// How many positions before each step are inserted, at most [`MAX_BACK`].
@@ -61,8 +60,8 @@ pub(super) struct LeastBy<const HASHED: usize, const SKIPS: bool>;
 pub(super) type Least = LeastBy<5, false>;
 impl<const HASHED: usize, const SKIPS: bool> Thoroughness for LeastBy<HASHED, SKIPS> {
     type Many = LeastBy<4, SKIPS>;
+    type Few = Self;
     type Sparse = LeastBy<HASHED, true>;
-    const HAS_MANY: bool = true;
     const HAS_LONG: bool = false;
     const HAS_SHORTEST: bool = false;
     const HASHED: usize = HASHED;
@@ -77,12 +76,15 @@ impl<const HASHED: usize, const SKIPS: bool> Thoroughness for LeastBy<HASHED, SK
     const IN_LONG: usize = 4;
 }
 
-/// Two candidates; `SKIPS` where literals are many.
-pub(super) struct LessBy<const SKIPS: bool>;
-pub(super) type Less = LessBy<false>;
-impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
+/// Two candidates, matches of `LEAST_LEN` bytes and more: 4, or 5 where few different bytes occur; `SKIPS` where literals are
+/// many.
+pub(super) struct LessBy<const LEAST_LEN: usize, const SKIPS: bool>;
+pub(super) type Less = LessBy<4, false>;
+impl<const LEAST_LEN: usize, const SKIPS: bool> Thoroughness for LessBy<LEAST_LEN, SKIPS> {
     type Many = Self;
-    type Sparse = LessBy<true>;
+    type Few = LessBy<5, SKIPS>;
+    type Sparse = LessBy<LEAST_LEN, true>;
+    const LEAST_LEN: usize = LEAST_LEN;
     const HAS_LONG: bool = true;
     const HAS_SHORTEST: bool = false;
     const IS_LAZY: bool = false;
@@ -98,15 +100,17 @@ impl<const SKIPS: bool> Thoroughness for LessBy<SKIPS> {
     const IN_LONG: usize = 8;
 }
 
-/// Two candidates, and a match that waits; `HAS_SHORTEST` where many different bytes occur.
-pub(super) struct MoreBy<const HAS_SHORTEST: bool>;
-pub(super) type More = MoreBy<false>;
-impl<const HAS_SHORTEST: bool> Thoroughness for MoreBy<HAS_SHORTEST> {
-    type Many = MoreBy<true>;
+/// Two candidates, and a match that waits; matches of `LEAST_LEN` bytes and more: 4, 3 where many different bytes occur, 5 where
+/// few do.
+pub(super) struct MoreBy<const LEAST_LEN: usize>;
+pub(super) type More = MoreBy<4>;
+impl<const LEAST_LEN: usize> Thoroughness for MoreBy<LEAST_LEN> {
+    type Many = MoreBy<MIN_MATCH>;
+    type Few = MoreBy<5>;
     type Sparse = Self;
-    const HAS_MANY: bool = true;
     const HAS_LONG: bool = true;
-    const HAS_SHORTEST: bool = HAS_SHORTEST;
+    const HAS_SHORTEST: bool = LEAST_LEN == MIN_MATCH;
+    const LEAST_LEN: usize = LEAST_LEN;
     const IS_LAZY: bool = true;
     const RUN_LEN: usize = 4096;
     const BACK: usize = MAX_BACK;

@@ -39,7 +39,7 @@ mod tables;
 mod turns;
 
 use std::cmp::Reverse;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::histogram::Histogram;
 use super::split::Block;
@@ -53,9 +53,9 @@ use steps::AVX2;
 use steps::{FEW_COMPARED, MANY_COMPARED, MARGIN, PORTABLE, settle};
 use tables::{BITS, SMALL_BITS, SMALL_LEN, Tables, clear, dist_less_1, insert, prime, u64_at};
 
-/// Whether so many different bytes occur in `data` that short matches are worth while: in text, their literals are hardly
-/// longer.
-fn has_many_bytes(data: &[u8]) -> bool {
+/// How many different bytes occur in a sample of `data`. The more there are, the longer literals are, and the shorter matches
+/// that are worth while.
+fn kinds(data: &[u8]) -> usize {
     // A sample: lines of the cache from all over the data.
     const LEN: usize = 64;
     let mut occurs = [false; 256];
@@ -64,8 +64,13 @@ fn has_many_bytes(data: &[u8]) -> bool {
             occurs[usize::from(*byte)] = true;
         }
     }
-    occurs.iter().filter(|occurs| **occurs).count() > 160
+    occurs.iter().filter(|occurs| **occurs).count()
 }
+
+/// These are few kinds: numbers, tables of them, bases of DNA.
+const FEW_KINDS: RangeInclusive<usize> = 0..=44;
+/// And these many: text has fewer.
+const MANY_KINDS: RangeInclusive<usize> = 161..=256;
 
 /// Segments are no longer than this: the third part of the longest usual chunk fits.
 const SEGMENT_LEN: usize = 700 << 10;
@@ -318,17 +323,13 @@ impl Fast {
                 // Where the data say where to cut, what is found should depend on as little as possible that is
                 // not the data.
                 let primes_all = !chunk.cuts.is_empty();
-                if T::HAS_MANY && has_many_bytes(&buf[begin..start]) {
-                    self.parse::<T::Many, BITS, KERNEL>(
-                        buf,
-                        &ranges[..count],
-                        &mut known,
-                        primes_all,
-                        &mut writer,
-                    );
-                } else {
-                    self.parse::<T, BITS, KERNEL>(buf, &ranges[..count], &mut known, primes_all, &mut writer);
-                }
+                let kinds = kinds(&buf[begin..start]);
+                let parse = match kinds {
+                    _ if FEW_KINDS.contains(&kinds) => Self::parse::<T::Few, BITS, KERNEL>,
+                    _ if MANY_KINDS.contains(&kinds) => Self::parse::<T::Many, BITS, KERNEL>,
+                    _ => Self::parse::<T, BITS, KERNEL>,
+                };
+                parse(self, buf, &ranges[..count], &mut known, primes_all, &mut writer);
                 let is_final = is_last && start == piece.end;
                 let rest = self.segments[0].range.start..start;
                 let segments = self.segments[..count].iter();

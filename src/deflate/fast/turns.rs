@@ -31,8 +31,8 @@ const FIVE_FACTOR: i64 = (LONG_HASH_FACTOR << 24) as i64;
 /// Whether this is a level whose steps are written here.
 pub(super) const fn can_take<T: Thoroughness>() -> bool {
     !T::HAS_SHORTEST
-        && T::HASHED == T::LEAST_LEN
         && (T::HASHED == 4 || T::HASHED == 5 && !T::HAS_LONG)
+        && (T::LEAST_LEN == 4 || T::LEAST_LEN == 5)
         && !T::IS_LAZY
         && T::BACK == 3
         && T::IS_BACK_LONG == (T::HAS_LONG && !T::SKIPS)
