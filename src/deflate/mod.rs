@@ -366,6 +366,9 @@ mod tests {
         for token in tokens {
             if token.is_literal() {
                 data.push(token.byte());
+                if token.data_len() == 2 {
+                    data.push((token.other_index() - token::SECOND_LITERALS) as u8);
+                }
                 continue;
             }
             for _ in 0..token.len() {
