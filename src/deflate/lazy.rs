@@ -44,9 +44,10 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         tokens: &mut Vec<Token>,
     ) {
         let effort = self.effort;
-        // In text it pays where searches take their time.
-        let is_thrifty = LOOKAHEAD > 0 && (LEAST == MIN_MATCH || !effort.is_short());
-        let thrift = if is_thrifty { Thrift::<LEAST>::new(before) } else { None };
+        // In text it pays where searches take their time, without a look ahead where literals are many.
+        let is_thrifty = LEAST == MIN_MATCH || !effort.is_short();
+        let least_literals = if LOOKAHEAD == 0 { 2 } else { 0 };
+        let thrift = if is_thrifty { Thrift::<LEAST>::new(before, least_literals) } else { None };
         // In text; records repeat from afar.
         let weighs_dists = !effort.is_short() && LEAST == MIN_MATCH + 1;
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
@@ -100,7 +101,7 @@ impl<const LEAST: usize> Thrift<LEAST> {
     /// A bit, as prices have it.
     const BIT: i32 = 1 << (PRICE_BITS + LEN_BITS);
     /// Fewer tokens say little.
-    const LEAST_TOKENS: usize = 512;
+    const LEAST_TOKENS: u32 = 512;
     /// Symbols that are rare because they were thought dear would stay so: these are the most bits of a length
     /// and of a dist, without its extra bits.
     const MAX_LEN_BITS: i32 = 5;
@@ -108,18 +109,20 @@ impl<const LEAST: usize> Thrift<LEAST> {
     /// A short match may be in the way of a long one: so many bits where all data are matches.
     const MARGIN: i32 = 3;
 
-    fn new(blocks: &[Block]) -> Option<Self> {
+    /// From blocks of literals that are at least `least_literals` times as many as matches, if there are enough.
+    fn new(blocks: &[Block], least_literals: u32) -> Option<Self> {
         let mut histogram = Histogram::default();
         blocks.iter().for_each(|block| histogram.add(&block.histogram));
         let Histogram { litlen, dist, data_len } = histogram;
-        if blocks.iter().map(|block| block.len).sum::<usize>() < Self::LEAST_TOKENS {
+        let literals: u32 = litlen[..END_OF_BLOCK].iter().sum();
+        let matches: u32 = dist.iter().sum();
+        if literals + matches < Self::LEAST_TOKENS || literals < least_literals * matches {
             return None;
         }
         let mut prices = Prices::new(&litlen, &dist);
         for (symbol, price) in prices.dist.iter_mut().enumerate() {
             *price = (*price).min((Self::MAX_DIST_BITS + dist_extra_bits(symbol) as i32) * Self::BIT);
         }
-        let literals: u32 = litlen[..END_OF_BLOCK].iter().sum();
         let matched = 1.0 - literals as f32 / data_len as f32;
         let len = prices.len[LANES + LEAST].min(Self::MAX_LEN_BITS * Self::BIT);
         Some(Thrift { prices, len: len + (matched * (Self::MARGIN * Self::BIT) as f32) as i32 })
@@ -204,8 +207,8 @@ mod tests {
             blocks
         };
         let digits: Vec<Token> = (0..5000).map(|i| Token::literal(b'0' + (i * i % 7) as u8)).collect();
-        assert!(Thrift::<5>::new(&blocks(&digits[..100])).is_none());
-        let thrift = Thrift::<5>::new(&blocks(&digits)).expect("enough tokens");
+        assert!(Thrift::<5>::new(&blocks(&digits[..100]), 0).is_none());
+        let thrift = Thrift::<5>::new(&blocks(&digits), 0).expect("enough tokens");
         let pays = |buf: &[u8], len, dist| thrift.pays(buf, 0, Match { len, dist });
         // Five literals take some 14 bits, a match from afar 19 and more.
         assert!(!pays(b"0142100000", 5, 20_000) && pays(b"0142100000", 6, 20_000));
