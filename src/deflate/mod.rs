@@ -229,7 +229,10 @@ impl Encoder {
         match row.parser {
             Parser::Fast(_) => unreachable!("it has no chains"),
             Parser::Lazy(tuning) => {
-                let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning.effort);
+                // Where few different bytes occur, more places are in a chain.
+                let more = if LEAST > MIN_MATCH + 1 { 2 } else { 0 };
+                let effort = Effort { max_chain: tuning.effort.max_chain + more, ..tuning.effort };
+                let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, effort);
                 blocks.write_stretches(chunk, out, |range, before, tokens| {
                     let len = range.len();
                     match tuning.lookahead {
