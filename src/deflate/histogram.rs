@@ -1,4 +1,4 @@
-//! How often each symbol occurs in a run of tokens.
+//! How often each symbol occurs in a run of tokens, and how many bytes in data.
 
 use super::token::{
     DIST_ENDS, DIST_SYMBOLS, FIRST_LEN_SYMBOL, LEN_ENDS, LENS, LITLEN_INDEXES, LITLEN_SYMBOLS, MAX_MATCH,
@@ -96,6 +96,17 @@ fn both<const N: usize>([mut sums, counts]: [[u16; N]; 2]) -> [u16; N] {
         *sum = sum.wrapping_add(*count);
     }
     sums
+}
+
+/// How many different bytes occur in a sample of `data`: some 64 pieces of `piece_len` bytes, from all over it.
+pub(super) fn kinds(data: &[u8], piece_len: usize) -> usize {
+    let mut occurs = [false; 256];
+    for piece in data.chunks((data.len() / 64).max(piece_len)) {
+        for byte in &piece[..piece.len().min(piece_len)] {
+            occurs[usize::from(*byte)] = true;
+        }
+    }
+    occurs.iter().filter(|occurs| **occurs).count()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
 use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
-use super::histogram::Histogram;
+use super::histogram::{Histogram, kinds};
 use super::lanes::LANES;
 use super::prices::{LEN_BITS, PRICE_BITS, Prices};
 use super::split::Block;
@@ -141,17 +141,7 @@ impl<const LEAST: usize> Thrift<LEAST> {
 
 /// The shortest match that pays in such data: where few different bytes occur, literals are short.
 pub(super) fn min_len(data: &[u8]) -> usize {
-    /// A sample of so many pieces of such a length will do.
-    const PIECES: usize = 64;
-    const PIECE_LEN: usize = 128;
-    let step = (data.len() / PIECES).max(PIECE_LEN);
-    let mut seen = [false; 256];
-    for piece in data.chunks(step) {
-        for byte in &piece[..piece.len().min(PIECE_LEN)] {
-            seen[usize::from(*byte)] = true;
-        }
-    }
-    match seen.iter().filter(|seen| **seen).count() {
+    match kinds(data, 128) {
         0..6 => 9,
         6..8 => 8,
         8..10 => 7,

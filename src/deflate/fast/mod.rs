@@ -41,7 +41,7 @@ mod turns;
 use std::cmp::Reverse;
 use std::ops::{Range, RangeInclusive};
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, kinds};
 use super::split::Block;
 use super::token::{Draft, END_OF_BLOCK, MAX_MATCH, MIN_MATCH, Token, WINDOW_LEN};
 use super::{Chunk, block, split, token};
@@ -53,21 +53,8 @@ use steps::AVX2;
 use steps::{FEW_COMPARED, MANY_COMPARED, MARGIN, PORTABLE, settle};
 use tables::{BITS, SMALL_BITS, SMALL_LEN, Tables, clear, dist_less_1, insert, prime, u64_at};
 
-/// How many different bytes occur in a sample of `data`. The more there are, the longer literals are, and the shorter matches
-/// that are worth while.
-fn kinds(data: &[u8]) -> usize {
-    // A sample: lines of the cache from all over the data.
-    const LEN: usize = 64;
-    let mut occurs = [false; 256];
-    for piece in data.chunks((data.len() / 64).max(LEN)) {
-        for byte in &piece[..piece.len().min(LEN)] {
-            occurs[usize::from(*byte)] = true;
-        }
-    }
-    occurs.iter().filter(|occurs| **occurs).count()
-}
-
-/// These are few kinds: numbers, tables of them, bases of DNA.
+/// These are few kinds of bytes: numbers, tables of them, bases of DNA. The more there are, the longer literals are, and the shorter
+/// matches that are worth while.
 const FEW_KINDS: RangeInclusive<usize> = 0..=44;
 /// And these many: text has fewer.
 const MANY_KINDS: RangeInclusive<usize> = 161..=256;
@@ -323,7 +310,8 @@ impl Fast {
                 // Where the data say where to cut, what is found should depend on as little as possible that is
                 // not the data.
                 let primes_all = !chunk.cuts.is_empty();
-                let kinds = kinds(&buf[begin..start]);
+                // One line of the cache each.
+                let kinds = kinds(&buf[begin..start], 64);
                 let parse = match kinds {
                     _ if FEW_KINDS.contains(&kinds) => Self::parse::<T::Few, BITS, KERNEL>,
                     _ if MANY_KINDS.contains(&kinds) => Self::parse::<T::Many, BITS, KERNEL>,
