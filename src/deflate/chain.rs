@@ -4,9 +4,9 @@
 )]
 //! HOT PATH. Hash chains: the earlier places where the next bytes may stand too, nearest first.
 //!
-//! For three bytes only the last place where they were searched for is known, for four bytes (or up to
-//! eight, where few different bytes occur, so that four are everywhere) all places in the window, each
-//! linked to the one before it.
+//! All places of four bytes in the window (or of up to eight, where few different bytes occur, so that four are
+//! everywhere) are known, each linked to the one before it; of three bytes, where they are looked for, too, of which
+//! only the nearest place is asked for.
 //!
 //! Why it is fast: positions are inserted in batches ahead of the search, eight at a time in a loop without
 //! branches that depend on the data; links lead back only, so what is ahead does not disturb. And a search
@@ -16,7 +16,7 @@
 //!
 //! Thorough searches have chains of eight bytes besides (of sixteen, where the others are of eight), for matches that
 //! are at least as long: of what such a chain leads to, most is of use, where chains of four lead through hundreds of
-//! places to find a longer match. And they know the last place of three bytes from everywhere.
+//! places to find a longer match.
 //!
 //! The data are read through [`Bytes`]. The argument for its contract: whatever is inserted was in the data,
 //! links lead from inserted positions to earlier ones, and a match never goes beyond `end`, which
@@ -47,6 +47,15 @@ impl Effort {
     pub(super) fn is_short(self) -> bool {
         self.max_chain < 16
     }
+}
+
+/// Which of the matches that are found is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taste {
+    /// Whether none that is a little longer and much farther away.
+    pub(super) weighs_dists: bool,
+    /// The farthest dist of three bytes.
+    pub(super) max_short_dist: usize,
 }
 
 /// A match; length 0 if there is none.
@@ -112,10 +121,6 @@ const fn read_len(width: usize) -> usize {
     if width == 4 { 4 } else { 8 }
 }
 
-/// The farthest dist at which a match of three bytes is taken: beyond it, three literals tend to be
-/// shorter.
-const MAX_SHORT_DIST: usize = 4096;
-
 /// 2^32 by the golden ratio: its product with what is hashed has the best bits on top.
 pub(super) const HASH_FACTOR: u32 = 0x9e37_79b1;
 /// The same of 2^64.
@@ -134,11 +139,6 @@ pub(super) fn index(width: usize, bytes: u64, bits: u32) -> usize {
 
 /// The most bits of an index.
 const MAX_BITS: u32 = 16;
-
-/// How many places of three bytes are known, as bits of an index: few, which stay in the nearest cache,
-/// where only near ones are taken; more where all are weighed.
-pub(super) const FEW_BITS3: u32 = 12;
-pub(super) const MANY_BITS3: u32 = MAX_BITS;
 
 /// A position that is out of reach from everywhere.
 const NOWHERE: i16 = i16::MIN;
@@ -161,24 +161,26 @@ pub(super) struct Chains {
     inserted: usize,
     /// The farthest one that had to be. What is inserted beyond it is less than [`BATCH_LEN`].
     needed: usize,
-    /// Bits of indexes into the tables of chains and wide chains, and into that for three bytes, 0 if one is not used.
+    /// Bits of indexes into the tables of chains, of wide ones, and of those of three bytes, 0 if one is not used.
     bits: u32,
     wide_bits: u32,
     bits3: u32,
 }
 
+/// By position, modulo the window: the last position before it with the same hash.
+type Links = [[i16; GROUP]; WINDOW_LEN / GROUP];
+
 /// All in one place: how fast they are would else depend on where each happens to be.
 #[repr(C)]
 struct Tables {
-    /// By hash of the bytes that chains are of, and of three bytes: the last position.
+    /// By hash of the bytes that chains are of, the last position, and the positions before each.
     last: [i16; 1 << MAX_BITS],
+    links: Links,
+    /// The same for three bytes, and for wide chains.
     last3: [i16; 1 << MAX_BITS],
-    /// By position, modulo the window: the last position before it with the same hash.
-    links: [[i16; GROUP]; WINDOW_LEN / GROUP],
-    /// The same for wide chains, and for three bytes where searches are thorough.
+    links3: Links,
     wide_last: [i16; 1 << MAX_BITS],
     wide_links: [i16; WINDOW_LEN],
-    links3: [i16; WINDOW_LEN],
 }
 
 impl Default for Chains {
@@ -215,21 +217,22 @@ impl DerefMut for Place {
 
 impl Chains {
     /// Forgets everything, and gets ready for `buf`, in which matches of `LEAST` (3 to 8) bytes and more
-    /// are looked for. Of three bytes a table by `bits3` bits knows the last places.
-    pub(super) fn begin<const LEAST: usize, B: Bytes>(&mut self, buf: B, bits3: u32) -> Finder<'_, LEAST, B> {
-        let bits = (buf.len() | 255).ilog2() + 1;
-        let has_short = Finder::<LEAST, B>::HAS_SHORT;
-        (self.bits, self.bits3) = (bits.min(MAX_BITS), if has_short { bits.min(bits3) } else { 0 });
+    /// are looked for.
+    pub(super) fn begin<const LEAST: usize, B: Bytes>(&mut self, buf: B) -> Finder<'_, LEAST, B> {
+        self.bits = ((buf.len() | 255).ilog2() + 1).min(MAX_BITS);
+        self.bits3 = if Finder::<LEAST, B>::HAS_SHORT { self.bits } else { 0 };
         self.wide_bits = 0;
         self.tables.last[..1 << self.bits].fill(NOWHERE);
-        self.tables.last3[..1 << self.bits3].fill(NOWHERE);
+        if self.bits3 > 0 {
+            self.tables.last3[..1 << self.bits3].fill(NOWHERE);
+        }
         (self.base, self.inserted, self.needed) = (0, 0, 0);
         Finder { chains: self, buf }
     }
 
     /// The same for searches by [`Finder::find_thoroughly`].
     pub(super) fn begin_thorough<const LEAST: usize, B: Bytes>(&mut self, buf: B) -> Finder<'_, LEAST, B> {
-        let finder = self.begin(buf, MANY_BITS3);
+        let finder = self.begin(buf);
         finder.chains.wide_bits = finder.chains.bits;
         finder.chains.tables.wide_last[..1 << finder.chains.bits].fill(NOWHERE);
         finder
@@ -238,23 +241,16 @@ impl Chains {
     /// Goes on to the next window.
     fn slide(&mut self) {
         self.base += WINDOW_LEN;
-        slide(&mut self.tables.last3[..1 << self.bits3]);
         slide(&mut self.tables.last[..1 << self.bits]);
         slide(self.tables.links.as_flattened_mut());
+        if self.bits3 > 0 {
+            slide(&mut self.tables.last3[..1 << self.bits3]);
+            slide(self.tables.links3.as_flattened_mut());
+        }
         if self.wide_bits > 0 {
             slide(&mut self.tables.wide_last[..1 << self.wide_bits]);
             slide(&mut self.tables.wide_links);
-            slide(&mut self.tables.links3);
         }
-    }
-
-    /// Inserts `pos`, where `bytes` are, into the table for three bytes; returns the last position, below
-    /// all that are in reach if there is none.
-    #[inline(always)]
-    fn exchange3(&mut self, pos: usize, bytes: u64) -> isize {
-        let here = (pos as isize - self.base as isize) as i16;
-        let entry = &mut self.tables.last3[index(3, bytes, self.bits3)];
-        self.base as isize + isize::from(std::mem::replace(entry, here))
     }
 
     /// The last position before `pos` in its chain; below all that are in reach if there is none. `pos` is
@@ -273,7 +269,7 @@ impl Chains {
     /// The same for three bytes.
     #[inline(always)]
     fn link3(&self, pos: usize) -> isize {
-        self.base as isize + isize::from(self.tables.links3[pos % WINDOW_LEN])
+        self.base as isize + isize::from(self.tables.links3.as_flattened()[pos % WINDOW_LEN])
     }
 }
 
@@ -370,71 +366,36 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             if self.chains.inserted - self.chains.base >= WINDOW_LEN {
                 self.chains.slide();
             }
-            if self.chains.wide_bits > 0 {
-                self.insert_more(end.min(self.chains.base + WINDOW_LEN));
+            let buf = self.buf;
+            let Chains { tables, base, inserted, bits, wide_bits, bits3, .. } = &mut *self.chains;
+            let range = *inserted..end.min(*base + WINDOW_LEN);
+            let Tables { last, links, last3, links3, wide_last, wide_links } = &mut **tables;
+            if *wide_bits > 0 {
+                let to = range.end.min((buf.len() + 1).saturating_sub(Self::WIDE));
+                // SAFETY: `at + WIDE <= buf.len()`, for `at < to`.
+                let index = |at| unsafe { wide_index(Self::WIDE, buf, at, *wide_bits) };
+                insert_wide(range.start..to, *base, wide_last, wide_links, index);
             }
-            let chains = &mut *self.chains;
-            let (mut at, to) = (chains.inserted, end.min(chains.base + WINDOW_LEN));
-            debug_assert!(at.is_multiple_of(2 * GROUP));
-            let (base, bits) = (chains.base, chains.bits);
-            #[cfg(target_arch = "x86_64")]
-            if Self::WIDTH == 4 && cpu::has(Cpu::Avx2) {
-                let to = to.min(self.buf.len().saturating_sub(8));
-                // SAFETY: the processor has it, and 8 bytes are behind all that is inserted.
-                at = unsafe { insert_by_avx2(&mut chains.tables, self.buf, at..to, base, bits) };
-            }
-            let Tables { last, links, .. } = &mut *chains.tables;
-            let mut exchange =
-                |pos: usize, index: usize| std::mem::replace(&mut last[index], (pos - base) as i16);
-            while at + 2 * GROUP <= to && at + 2 * GROUP + 8 <= self.buf.len() {
-                // A load may have to wait until it is known where the stores before it go: so first all
-                // indexes.
-                let indexes: [[usize; GROUP]; 2] = std::array::from_fn(|half| {
-                    let at = at + half * GROUP;
-                    // SAFETY: `at + 2 * GROUP + 8 <= buf.len()`.
-                    unsafe {
-                        if Self::WIDTH <= 8 - (GROUP - 1) {
-                            let bytes = self.buf.u64_at(at);
-                            std::array::from_fn(|i| index(Self::WIDTH, bytes >> (8 * i), bits))
-                        } else {
-                            std::array::from_fn(|i| index(Self::WIDTH, self.buf.u64_at(at + i), bits))
-                        }
-                    }
-                });
-                for (pos, indexes) in (at..).step_by(GROUP).zip(indexes) {
-                    links[pos / GROUP % (WINDOW_LEN / GROUP)] =
-                        std::array::from_fn(|i| exchange(pos + i, indexes[i]));
+            // SAFETY: `range.end - 1 + read_len(WIDTH) <= buf.len()`, and it begins with whole groups.
+            unsafe {
+                if Self::HAS_SHORT {
+                    insert_all::<MIN_MATCH>(last3, links3, buf, range.clone(), *base, *bits3);
                 }
-                at += 2 * GROUP;
+                match Self::WIDTH {
+                    4 => insert_all::<4>(last, links, buf, range.clone(), *base, *bits),
+                    5 => insert_all::<5>(last, links, buf, range.clone(), *base, *bits),
+                    6 => insert_all::<6>(last, links, buf, range.clone(), *base, *bits),
+                    7 => insert_all::<7>(last, links, buf, range.clone(), *base, *bits),
+                    _ => insert_all::<8>(last, links, buf, range.clone(), *base, *bits),
+                }
             }
-            for pos in at..to {
-                // SAFETY: `pos + read_len(WIDTH) <= buf.len()`.
-                let bytes = unsafe { bytes_at(Self::WIDTH, self.buf, pos) };
-                links.as_flattened_mut()[pos % WINDOW_LEN] = exchange(pos, index(Self::WIDTH, bytes, bits));
-            }
-            chains.inserted = to;
-        }
-    }
-
-    /// Inserts what is not inserted before `to` into wide chains and that of three bytes.
-    fn insert_more(&mut self, to: usize) {
-        let to = to.min((self.buf.len() + 1).saturating_sub(Self::WIDE));
-        let (buf, inserted, base) = (self.buf, self.chains.inserted, self.chains.base);
-        let (bits, bits3) = (self.chains.wide_bits, self.chains.bits3);
-        let Tables { wide_last, wide_links, last3, links3, .. } = &mut *self.chains.tables;
-        // SAFETY: `at + WIDE <= buf.len()`, for `at < to`.
-        insert_all(inserted..to, base, wide_last, wide_links, |at| unsafe {
-            wide_index(Self::WIDE, buf, at, bits)
-        });
-        if Self::HAS_SHORT {
-            // SAFETY: as above, and `WIDE` is 8.
-            insert_all(inserted..to, base, last3, links3, |at| index(3, unsafe { buf.u64_at(at) }, bits3));
+            *inserted = range.end;
         }
     }
 
     /// Returns the longest match at `pos`, or a better one, that is longer than `least` (2 at least), the nearest of several;
     /// it ends at `end` or before. Positions may be asked for in ascending order only, with steps of up
-    /// to [`MAX_MATCH`]. Whoever weighs dists takes none that is a little longer and much farther away.
+    /// to [`MAX_MATCH`].
     ///
     /// # Panics
     /// If `end` is behind the data.
@@ -445,7 +406,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         end: usize,
         least: usize,
         effort: Effort,
-        weighs_dists: bool,
+        taste: Taste,
     ) -> Match {
         assert!(end <= self.buf.len());
         let max_len = end.saturating_sub(pos).min(MAX_MATCH);
@@ -461,24 +422,20 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let lowest = self.lowest(pos);
         let mut from = self.chains.link(pos);
         let mut best = Match { len: least, dist: 0 };
-        let from3 = if Self::HAS_SHORT { self.chains.exchange3(pos, bytes) } else { -1 };
         if least < Self::WIDTH {
             if Self::HAS_SHORT && least < MIN_MATCH {
-                let lowest3 = lowest.max(pos as isize - MAX_SHORT_DIST as isize);
+                let lowest3 = lowest.max(pos as isize - taste.max_short_dist as isize);
+                let from3 = self.chains.link3(pos);
                 let this = from3.max(lowest3) as usize;
                 // SAFETY: `0 <= this <= pos`.
                 let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
                 let is_there = (from3 >= lowest3) & (differing << 8 == 0);
                 best.dist = select(is_there, pos - this, 0);
-                if !effort.is_short() {
-                    // SAFETY: `pos + 4 <= buf.len()`.
-                    best.dist = unsafe { nearest3(buf, pos, bytes, best.dist) };
-                }
-                best.len = select(best.dist > 0, MIN_MATCH, least);
+                best.len = select(is_there, MIN_MATCH, least);
             }
             // What is in the chain is better. Whether the chain goes on, and whether it leads to the same
-            // bytes, is hard to guess: of its first two places both are asked together. In binary data the second
-            // is seldom worth it.
+            // bytes, is hard to guess: of its first two places both are asked together. In binary data the third
+            // is seldom worth it, nor the second where time is short.
             let mut is_second = false;
             let is_only = Self::HAS_SHORT && effort.is_short();
             let this = loop {
@@ -490,7 +447,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                     break this;
                 }
                 left = left.saturating_sub(1);
-                if is_only || is_second && (from < lowest || left == 0) {
+                if is_only || is_second && (Self::HAS_SHORT || from < lowest || left == 0) {
                     return if best.dist == 0 { Match::default() } else { best };
                 }
                 is_second = true;
@@ -505,7 +462,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let search = Search { pos, bytes: bytes as u32, max_len, nice_len, from, lowest, left };
         let mut chosen = best;
         let choose = |found: Match| {
-            if !weighs_dists || chosen.dist == 0 || found.worth() > chosen.worth() {
+            if !taste.weighs_dists || chosen.dist == 0 || found.worth() > chosen.worth() {
                 chosen = found;
             }
         };
@@ -545,15 +502,12 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let mut from = self.chains.link(pos);
         let mut count = 0;
         if Self::HAS_SHORT {
-            let from3 = self.chains.exchange3(pos, bytes);
+            let from3 = self.chains.link3(pos);
             let this = from3.max(lowest) as usize;
             // SAFETY: `0 <= this <= pos`.
             let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
-            let is_there = (from3 >= lowest) & (differing << 8 == 0);
-            // SAFETY: `pos + 4 <= buf.len()`.
-            let dist = unsafe { nearest3(buf, pos, bytes, select(is_there, pos - this, 0)) };
-            found[0] = Found::new(MIN_MATCH, dist.max(1));
-            count = usize::from(dist > 0);
+            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
+            count = usize::from((from3 >= lowest) & (differing << 8 == 0));
         }
         if from < lowest && known.len < Self::WIDTH {
             return count;
@@ -765,25 +719,58 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
     }
 }
 
-/// The dist of three `bytes` at `pos` that are known to stand at `dist`, or nowhere if that is 0: 2 or 4 if they stand there,
-/// too. Samples of sound and tables of numbers repeat so, inside matches, where nothing is inserted.
+/// Inserts `range`, which begins with an even number of groups, into chains of `WIDTH` (3 to 8) bytes.
 ///
 /// # Safety
-/// Four bytes are there.
+/// `read_len(WIDTH)` bytes are there from all of these positions on.
 #[inline(always)]
-unsafe fn nearest3(buf: impl Bytes, pos: usize, bytes: u64, dist: usize) -> usize {
-    if pos < 4 {
-        return dist;
+unsafe fn insert_all<const WIDTH: usize>(
+    last: &mut [i16; 1 << MAX_BITS],
+    links: &mut Links,
+    buf: impl Bytes,
+    range: Range<usize>,
+    base: usize,
+    bits: u32,
+) {
+    let Range { start: mut at, end } = range;
+    debug_assert!(at.is_multiple_of(2 * GROUP));
+    #[cfg(target_arch = "x86_64")]
+    if WIDTH <= 4 && cpu::has(Cpu::Avx2) {
+        let end = end.min(buf.len().saturating_sub(8));
+        // SAFETY: the processor has it, and 8 bytes are behind all that is inserted.
+        at = unsafe { insert_by_avx2::<WIDTH>(last, links, buf, at..end, base, bits) };
     }
-    // SAFETY: the four bytes before `pos` are there, too.
-    let around = unsafe { buf.u64_at(pos - 4) };
-    let is_at = |dist: usize| ((around >> (32 - 8 * dist)) ^ bytes) << 40 == 0;
-    select(is_at(2), 2, select(is_at(4), 4, dist))
+    let mut exchange = |pos: usize, index: usize| std::mem::replace(&mut last[index], (pos - base) as i16);
+    while at + 2 * GROUP <= end && at + 2 * GROUP + 8 <= buf.len() {
+        // A load may have to wait until it is known where the stores before it go: so first all indexes.
+        let indexes: [[usize; GROUP]; 2] = std::array::from_fn(|half| {
+            let at = at + half * GROUP;
+            // SAFETY: `at + 2 * GROUP + 8 <= buf.len()`.
+            unsafe {
+                if WIDTH <= 8 - (GROUP - 1) {
+                    let bytes = buf.u64_at(at);
+                    std::array::from_fn(|i| index(WIDTH, bytes >> (8 * i), bits))
+                } else {
+                    std::array::from_fn(|i| index(WIDTH, buf.u64_at(at + i), bits))
+                }
+            }
+        });
+        for (pos, indexes) in (at..).step_by(GROUP).zip(indexes) {
+            links[pos / GROUP % (WINDOW_LEN / GROUP)] =
+                std::array::from_fn(|i| exchange(pos + i, indexes[i]));
+        }
+        at += 2 * GROUP;
+    }
+    for pos in at..end {
+        // SAFETY: the caller's.
+        let bytes = unsafe { bytes_at(WIDTH.max(4), buf, pos) };
+        links.as_flattened_mut()[pos % WINDOW_LEN] = exchange(pos, index(WIDTH, bytes, bits));
+    }
 }
 
-/// Inserts `range`, of which `index` knows the entries, into one kind of chains.
+/// Inserts `range`, of which `index` knows the entries, into wide chains.
 #[inline(always)]
-fn insert_all(
+fn insert_wide(
     range: Range<usize>,
     base: usize,
     last: &mut [i16; 1 << MAX_BITS],
@@ -829,7 +816,7 @@ unsafe fn is_wide_match(width: usize, buf: impl Bytes, a: usize, b: usize) -> bo
     differing(0) | differing(width - 8) == 0
 }
 
-/// Inserts whole groups of `range`, two at a time, into chains of four bytes; returns where they end. The indexes of
+/// Inserts whole groups of `range`, two at a time, into chains of `WIDTH` (3 or 4) bytes; returns where they end. The indexes of
 /// eight positions are made at once, and what was there is gathered in a register: half as many instructions for
 /// each.
 ///
@@ -837,20 +824,24 @@ unsafe fn is_wide_match(width: usize, buf: impl Bytes, a: usize, b: usize) -> bo
 /// The range begins with an even number of groups; eight bytes follow it in the data.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn insert_by_avx2(
-    tables: &mut Tables,
+unsafe fn insert_by_avx2<const WIDTH: usize>(
+    last: &mut [i16; 1 << MAX_BITS],
+    links: &mut Links,
     buf: impl Bytes,
     range: Range<usize>,
     base: usize,
     bits: u32,
 ) -> usize {
     use std::arch::x86_64::*;
-    let Tables { last, links, .. } = tables;
-    // Four bytes from each of eight positions on.
-    let fours = _mm256_setr_epi8(
+    // Four bytes from each of eight positions on; a zero and three bytes.
+    let mut fours = _mm256_setr_epi8(
         0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6, // the first group
         4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10,
     );
+    if WIDTH == 3 {
+        let zeros = _mm256_set1_epi32(0xff);
+        fours = _mm256_or_si256(_mm256_sub_epi8(fours, _mm256_set1_epi8(1)), zeros);
+    }
     let factor = _mm256_set1_epi32(HASH_FACTOR as i32);
     let shift = _mm_cvtsi32_si128(32 - bits as i32);
     let mut at = range.start;
@@ -927,6 +918,8 @@ pub(super) mod tests {
     use super::*;
     use crate::deflate::tests::kinds;
 
+    const ANY: Taste = Taste { weighs_dists: false, max_short_dist: WINDOW_LEN };
+
     /// Bytes that panic where they are not.
     #[derive(Clone, Copy)]
     pub(in crate::deflate) struct Checked<'a>(pub(in crate::deflate) &'a [u8]);
@@ -967,16 +960,16 @@ pub(super) mod tests {
             [(); 5].map(|()| Chains::default());
         let mut found = [Found::default(); MAX_FOUND];
         for (name, data) in kinds(40_000) {
-            let mut finder = chains.begin::<4, _>(Checked(&data), FEW_BITS3);
-            let mut other = others.begin::<3, _>(Checked(&data), MANY_BITS3);
-            let mut wide = wides.begin::<8, _>(Checked(&data), FEW_BITS3);
+            let mut finder = chains.begin::<4, _>(Checked(&data));
+            let mut other = others.begin::<3, _>(Checked(&data));
+            let mut wide = wides.begin::<8, _>(Checked(&data));
             let padded = [&data[..], &[0; 16]].concat();
             let mut thorough = thoroughs.begin_thorough::<3, _>(Checked(&padded));
             let mut wide_thorough = wide_thoroughs.begin_thorough::<8, _>(Checked(&padded));
             let (mut pos, mut step) = (0, 1);
             while pos < data.len() {
                 let end = data.len().min(pos + 3 * step);
-                let longest = finder.find(pos, end, MIN_MATCH - 1, effort, false);
+                let longest = finder.find(pos, end, MIN_MATCH - 1, effort, ANY);
                 let count = other.find_all(pos, end, Match::default(), effort, &mut found);
                 let listed = |found: &[Found], least: usize| -> Vec<Match> {
                     let all = found.iter().map(|found| Match { len: found.len(), dist: found.dist() });
@@ -1000,7 +993,7 @@ pub(super) mod tests {
                 expected.retain(|found| found.len >= 8);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(all.len() <= expected.len() + 1);
-                let longest_wide = wide.find(pos, end, 7, effort, false);
+                let longest_wide = wide.find(pos, end, 7, effort, ANY);
                 assert_eq!(
                     longest_wide,
                     if longest.len < 8 { Match::default() } else { longest },
@@ -1024,38 +1017,46 @@ pub(super) mod tests {
         }
         for (name, data) in kinds(WINDOW_LEN + 30_000) {
             for (bits, base) in [(MAX_BITS, WINDOW_LEN), (9, WINDOW_LEN), (MAX_BITS, 0)] {
-                let [mut tables, mut expected] = [(); 2].map(|()| Place::new());
-                let range = base + 8..base + 29_990;
-                // SAFETY: the processor has it; there are 10 bytes more.
-                let end = unsafe { insert_by_avx2(&mut tables, Checked(&data), range.clone(), base, bits) };
-                assert_eq!(end, range.end - 6);
-                for pos in range.start..end {
-                    let four = u32::from_le_bytes(data[pos..pos + 4].try_into().expect("four bytes"));
-                    let entry = &mut expected.last[index(4, four.into(), bits)];
-                    expected.links.as_flattened_mut()[pos % WINDOW_LEN] =
-                        std::mem::replace(entry, (pos - base) as i16);
-                }
-                assert!(
-                    tables.last == expected.last && tables.links == expected.links,
-                    "{name} {bits} {base}"
-                );
+                check_avx2::<3>(name, &data, bits, base);
+                check_avx2::<4>(name, &data, bits, base);
             }
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn check_avx2<const WIDTH: usize>(name: &str, data: &[u8], bits: u32, base: usize) {
+        let [mut tables, mut expected] = [(); 2].map(|()| Place::new());
+        let range = base + 8..base + 29_990;
+        let Tables { last, links, .. } = &mut *tables;
+        // SAFETY: the processor has it; there are 10 bytes more.
+        let end = unsafe { insert_by_avx2::<WIDTH>(last, links, Checked(data), range.clone(), base, bits) };
+        assert_eq!(end, range.end - 6);
+        for pos in range.start..end {
+            let four = u32::from_le_bytes(data[pos..pos + 4].try_into().expect("four bytes"));
+            let entry = &mut expected.last[index(WIDTH, four.into(), bits)];
+            expected.links.as_flattened_mut()[pos % WINDOW_LEN] =
+                std::mem::replace(entry, (pos - base) as i16);
+        }
+        assert!(
+            tables.last == expected.last && tables.links == expected.links,
+            "{WIDTH} {name} {bits} {base}"
+        );
+    }
+
+    /// Inside of matches, too.
     #[test]
-    fn three_bytes_are_found_two_or_four_back_though_nothing_was_inserted_there() {
-        let effort = Effort { max_chain: 16, nice_len: MAX_MATCH };
+    fn three_bytes_are_found_wherever_they_stood_last() {
         let mut chains = Chains::default();
         for (data, pos, expected) in [
-            (&b"--ababa-"[..], 4, 2),
-            (b"abc-abc-", 4, 4),
-            (b"aaaaaaa-", 4, 2),
-            (b"-abc-abd-", 5, 0),
-            (b"ababa---", 2, 0),
+            (&b"--ababa---"[..], 4, 2),
+            (b"abc-abc---", 4, 4),
+            (b"aaaaaaa---", 4, 1),
+            (b"-abc-abd--", 5, 0),
+            (b"ababa-----", 2, 2),
         ] {
-            let mut finder = chains.begin::<3, _>(Checked(data), FEW_BITS3);
-            let found = finder.find(pos, pos + 4, 2, effort, false);
+            let mut finder = chains.begin::<3, _>(Checked(data));
+            let effort = Effort { max_chain: 16, nice_len: MAX_MATCH };
+            let found = finder.find(pos, pos + 4, 2, effort, ANY);
             assert_eq!(found.dist, expected, "{}", data.escape_ascii());
         }
     }
@@ -1064,11 +1065,12 @@ pub(super) mod tests {
     fn matches_of_three_bytes_are_found_where_they_are_near() {
         let effort = Effort { max_chain: 8, nice_len: MAX_MATCH };
         let mut chains = Chains::default();
-        for gap in [4, 100, 4093, 4094] {
+        for gap in [4, 100, 4095, 4096, 4097] {
             let data = [b"abcx", &vec![0xff; gap - 4][..], b"abcy"].concat();
-            let mut finder = chains.begin::<3, _>(Checked(&data), FEW_BITS3);
-            let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort, false)).last();
-            let expected = if gap <= MAX_SHORT_DIST { Match { len: 3, dist: gap } } else { Match::default() };
+            let mut finder = chains.begin::<3, _>(Checked(&data));
+            let taste = Taste { max_short_dist: 4096, ..ANY };
+            let found = (0..=gap).map(|pos| finder.find(pos, data.len(), 2, effort, taste)).last();
+            let expected = if gap <= 4096 { Match { len: 3, dist: gap } } else { Match::default() };
             assert_eq!(found, Some(expected), "{gap}");
         }
     }

@@ -4,12 +4,12 @@
 use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
-use super::chain::{Bytes, Chains, Effort, FEW_BITS3, Finder, Match};
+use super::chain::{Bytes, Chains, Effort, Finder, Match, Taste};
 use super::histogram::{Histogram, kinds};
 use super::lanes::LANES;
 use super::prices::{LEN_BITS, PRICE_BITS, Prices};
 use super::split::Block;
-use super::token::{END_OF_BLOCK, MIN_MATCH, Token, dist_extra_bits, dist_symbol};
+use super::token::{END_OF_BLOCK, MIN_MATCH, Token, WINDOW_LEN, dist_extra_bits, dist_symbol};
 
 /// What the parser does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,36 +20,73 @@ pub(super) struct Tuning {
     pub(super) lookahead: usize,
 }
 
+impl Tuning {
+    /// The same for data in which matches of `least` bytes and more are taken.
+    fn in_data(self, least: usize) -> Tuning {
+        match least {
+            // Looking ahead gains more than depth in binary data.
+            MIN_MATCH if self.lookahead == 0 => {
+                Tuning { effort: Effort { max_chain: 2, ..self.effort }, lookahead: 1 }
+            }
+            MIN_MATCH | 4 => self,
+            // Where few different bytes occur, more places are in a chain.
+            _ => {
+                let max_chain = self.effort.max_chain + 2;
+                Tuning { effort: Effort { max_chain, ..self.effort }, ..self }
+            }
+        }
+    }
+}
+
+/// The farthest dist at which a match of three bytes is taken as long as nothing is known: beyond it, three literals tend to
+/// be shorter.
+const MAX_SHORT_DIST: usize = 4096;
+
 /// A parser in the middle of a chunk.
 pub(super) struct Parser<'a, const LEAST: usize, B> {
     finder: Finder<'a, LEAST, B>,
-    effort: Effort,
+    tuning: Tuning,
 }
 
 impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
     /// A parser of `buf`, which takes matches of `LEAST` (3 to 8) bytes and more.
-    pub(super) fn new(chains: &'a mut Chains, buf: B, effort: Effort) -> Self {
-        Parser { finder: chains.begin(buf, FEW_BITS3), effort }
+    pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning) -> Self {
+        Parser { finder: chains.begin(buf), tuning: tuning.in_data(LEAST) }
     }
 
-    /// Appends the tokens of `range` of `buf` to `tokens`; so many positions behind a match are searched for
-    /// a better one. Ranges follow each other; what is before the first one is the window. `before` is what became of
-    /// the range before.
-    #[inline(never)]
-    pub(super) fn parse<const LOOKAHEAD: usize>(
+    /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the first one is
+    /// the window. `before` is what became of the range before.
+    pub(super) fn parse(
         &mut self,
         buf: &[u8],
         range: Range<usize>,
         before: &[Block],
         tokens: &mut Vec<Token>,
     ) {
-        let effort = self.effort;
-        // In text it pays where searches take their time, without a look ahead where literals are many.
+        match self.tuning.lookahead {
+            0 => self.parse_by::<0>(buf, range, before, tokens),
+            1 => self.parse_by::<1>(buf, range, before, tokens),
+            _ => self.parse_by::<2>(buf, range, before, tokens),
+        }
+    }
+
+    #[inline(never)]
+    fn parse_by<const LOOKAHEAD: usize>(
+        &mut self,
+        buf: &[u8],
+        range: Range<usize>,
+        before: &[Block],
+        tokens: &mut Vec<Token>,
+    ) {
+        let effort = self.tuning.effort;
+        // In text it pays where searches take their time.
         let is_thrifty = LEAST == MIN_MATCH || !effort.is_short();
-        let least_literals = if LOOKAHEAD == 0 { 2 } else { 0 };
-        let thrift = if is_thrifty { Thrift::<LEAST>::new(before, least_literals) } else { None };
-        // In text; records repeat from afar.
-        let weighs_dists = !effort.is_short() && LEAST == MIN_MATCH + 1;
+        let thrift = if is_thrifty { Thrift::<LEAST>::new(before) } else { None };
+        let taste = Taste {
+            // In text; records repeat from afar.
+            weighs_dists: !effort.is_short() && LEAST == MIN_MATCH + 1,
+            max_short_dist: if thrift.is_some() { WINDOW_LEN } else { MAX_SHORT_DIST },
+        };
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
         let Range { start: mut pos, end } = range;
         // Whether the last token is one literal, which takes another one.
@@ -64,7 +101,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             *is_open = !*is_open;
         };
         while pos < end {
-            let mut best = self.finder.find(pos, end, min_len - 1, effort, weighs_dists);
+            let mut best = self.finder.find(pos, end, min_len - 1, effort, taste);
             if best.len == 0 || thrift.as_ref().is_some_and(|thrift| !thrift.pays(buf, pos, best)) {
                 push_literal(tokens, &mut is_open, pos);
                 pos += 1;
@@ -73,7 +110,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             let mut ahead = 1;
             while best.len < effort.nice_len && ahead <= LOOKAHEAD {
                 let next = Effort { max_chain: effort.max_chain >> ahead, ..effort };
-                let found = self.finder.find(pos + ahead, end, best.len - 1, next, weighs_dists);
+                let found = self.finder.find(pos + ahead, end, best.len - 1, next, taste);
                 // The farther ahead, the more literals it has to make up for.
                 let is_better = found.len > 0 && found.worth() - best.worth() > 4 * ahead as i32 - 2;
                 if is_better {
@@ -109,14 +146,14 @@ impl<const LEAST: usize> Thrift<LEAST> {
     /// A short match may be in the way of a long one: so many bits where all data are matches.
     const MARGIN: i32 = 3;
 
-    /// From blocks of literals that are at least `least_literals` times as many as matches, if there are enough.
-    fn new(blocks: &[Block], least_literals: u32) -> Option<Self> {
+    /// From blocks before, if there is enough in them.
+    fn new(blocks: &[Block]) -> Option<Self> {
         let mut histogram = Histogram::default();
         blocks.iter().for_each(|block| histogram.add(&block.histogram));
         let Histogram { litlen, dist, data_len } = histogram;
         let literals: u32 = litlen[..END_OF_BLOCK].iter().sum();
         let matches: u32 = dist.iter().sum();
-        if literals + matches < Self::LEAST_TOKENS || literals < least_literals * matches {
+        if literals + matches < Self::LEAST_TOKENS {
             return None;
         }
         let mut prices = Prices::new(&litlen, &dist);
@@ -160,25 +197,16 @@ mod tests {
     use crate::deflate::split::split;
     use crate::deflate::tests::{kinds, unparsed};
 
-    fn parsed<const LEAST: usize>(
-        data: impl Bytes,
-        buf: &[u8],
-        Tuning { effort, lookahead }: Tuning,
-        step: usize,
-    ) -> Vec<Token> {
+    fn parsed<const LEAST: usize>(data: impl Bytes, buf: &[u8], tuning: Tuning, step: usize) -> Vec<Token> {
         let mut chains = Chains::default();
-        let mut parser = Parser::<LEAST, _>::new(&mut chains, data, effort);
+        let mut parser = Parser::<LEAST, _>::new(&mut chains, data, tuning);
         let (mut tokens, mut start, mut before, mut blocks) = (Vec::new(), 0, 0, Vec::new());
         while start < buf.len() {
             let range = start..buf.len().min(start + step);
             start = range.end;
             split(&tokens[before..], 1 << 20, &mut blocks);
             before = tokens.len();
-            match lookahead {
-                0 => parser.parse::<0>(buf, range, &blocks, &mut tokens),
-                1 => parser.parse::<1>(buf, range, &blocks, &mut tokens),
-                _ => parser.parse::<2>(buf, range, &blocks, &mut tokens),
-            }
+            parser.parse(buf, range, &blocks, &mut tokens);
         }
         tokens
     }
@@ -197,8 +225,8 @@ mod tests {
             blocks
         };
         let digits: Vec<Token> = (0..5000).map(|i| Token::literal(b'0' + (i * i % 7) as u8)).collect();
-        assert!(Thrift::<5>::new(&blocks(&digits[..100]), 0).is_none());
-        let thrift = Thrift::<5>::new(&blocks(&digits), 0).expect("enough tokens");
+        assert!(Thrift::<5>::new(&blocks(&digits[..100])).is_none());
+        let thrift = Thrift::<5>::new(&blocks(&digits)).expect("enough tokens");
         let pays = |buf: &[u8], len, dist| thrift.pays(buf, 0, Match { len, dist });
         // Five literals take some 14 bits, a match from afar 19 and more.
         assert!(!pays(b"0142100000", 5, 20_000) && pays(b"0142100000", 6, 20_000));

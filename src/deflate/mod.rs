@@ -229,17 +229,10 @@ impl Encoder {
         match row.parser {
             Parser::Fast(_) => unreachable!("it has no chains"),
             Parser::Lazy(tuning) => {
-                // Where few different bytes occur, more places are in a chain.
-                let more = if LEAST > MIN_MATCH + 1 { 2 } else { 0 };
-                let effort = Effort { max_chain: tuning.effort.max_chain + more, ..tuning.effort };
-                let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, effort);
+                let mut parser = lazy::Parser::<LEAST, _>::new(chains, bytes, tuning);
                 blocks.write_stretches(chunk, out, |range, before, tokens| {
                     let len = range.len();
-                    match tuning.lookahead {
-                        0 => parser.parse::<0>(buf, range, before, tokens),
-                        1 => parser.parse::<1>(buf, range, before, tokens),
-                        _ => parser.parse::<2>(buf, range, before, tokens),
-                    }
+                    parser.parse(buf, range, before, tokens);
                     // Where most tokens are two literals, half as many tell as much.
                     if 2 * len < 5 * tokens.len() { run_len / 2 } else { run_len }
                 });

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::Chunk;
-use super::chain::{Bytes, Chains, Effort, Finder, Found, MANY_BITS3, MAX_FOUND, Match};
+use super::chain::{Bytes, Chains, Effort, Finder, Found, MAX_FOUND, Match};
 use super::histogram::Histogram;
 use super::lanes::{LANES, Lanes, Task, run};
 use super::lazy;
@@ -414,8 +414,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         tuning: Tuning,
     ) -> Self {
         priced.begin(&chunk.buf[chunk.data.clone()]);
-        let finder =
-            if tuning.is_thorough { chains.begin_thorough(bytes) } else { chains.begin(bytes, MANY_BITS3) };
+        let finder = if tuning.is_thorough { chains.begin_thorough(bytes) } else { chains.begin(bytes) };
         Parser { priced, finder, chunk, tuning }
     }
 
