@@ -16,42 +16,33 @@ use super::token::{END_OF_BLOCK, MIN_MATCH, Token, WINDOW_LEN, dist_extra_bits, 
 pub(super) struct Tuning {
     /// The first search at a position.
     pub(super) effort: Effort,
-    /// How many positions behind a match are searched for a better one: 0 to 2.
+    /// How many positions behind a match are searched for a better one: 1 or 2; 0 where that is seldom of use.
     pub(super) lookahead: usize,
-}
-
-impl Tuning {
-    /// The same for data in which matches of `least` bytes and more are taken.
-    fn in_data(self, least: usize) -> Tuning {
-        match least {
-            // Looking ahead gains more than depth in binary data.
-            MIN_MATCH if self.lookahead == 0 => {
-                Tuning { effort: Effort { max_chain: 2, ..self.effort }, lookahead: 1 }
-            }
-            MIN_MATCH | 4 => self,
-            // Where few different bytes occur, more places are in a chain.
-            _ => {
-                let max_chain = self.effort.max_chain + 2;
-                Tuning { effort: Effort { max_chain, ..self.effort }, ..self }
-            }
-        }
-    }
 }
 
 /// The farthest dist at which a match of three bytes is taken as long as nothing is known: beyond it, three literals tend to
 /// be shorter.
 const MAX_SHORT_DIST: usize = 4096;
 
+/// Better matches behind others are frequent if they are more than one for so many matches.
+const BETTER_FOR_FREQUENT: usize = 6;
+
 /// A parser in the middle of a chunk.
 pub(super) struct Parser<'a, const LEAST: usize, B> {
     finder: Finder<'a, LEAST, B>,
     tuning: Tuning,
+    /// Whether better matches were frequent behind others when that was looked for last, or it never was.
+    is_ahead_better: bool,
 }
 
 impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
     /// A parser of `buf`, which takes matches of `LEAST` (3 to 8) bytes and more.
     pub(super) fn new(chains: &'a mut Chains, buf: B, tuning: Tuning) -> Self {
-        Parser { finder: chains.begin(buf), tuning: tuning.in_data(LEAST) }
+        // Where few different bytes occur, more places are in a chain.
+        let more = if LEAST > MIN_MATCH + 1 { 2 } else { 0 };
+        let effort = Effort { max_chain: tuning.effort.max_chain + more, ..tuning.effort };
+        let tuning = Tuning { effort, ..tuning };
+        Parser { finder: chains.begin(buf), tuning, is_ahead_better: true }
     }
 
     /// Appends the tokens of `range` of `buf` to `tokens`. Ranges follow each other; what is before the first one is
@@ -63,22 +54,28 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         before: &[Block],
         tokens: &mut Vec<Token>,
     ) {
-        match self.tuning.lookahead {
-            0 => self.parse_by::<0>(buf, range, before, tokens),
-            1 => self.parse_by::<1>(buf, range, before, tokens),
-            _ => self.parse_by::<2>(buf, range, before, tokens),
-        }
+        let Tuning { effort, lookahead } = self.tuning;
+        // Who looks at two positions for each match sees half as far at each.
+        let half = Effort { max_chain: effort.max_chain.div_ceil(2), ..effort };
+        self.is_ahead_better = match lookahead {
+            0 if self.is_ahead_better => self.parse_by::<1>(buf, range, half, before, tokens),
+            0 => self.parse_by::<0>(buf, range, effort, before, tokens),
+            1 => self.parse_by::<1>(buf, range, effort, before, tokens),
+            _ => self.parse_by::<2>(buf, range, effort, before, tokens),
+        };
     }
 
+    /// As [`Parser::parse`], by so much effort and with so many positions searched behind a match. Returns whether better
+    /// ones were frequent there.
     #[inline(never)]
     fn parse_by<const LOOKAHEAD: usize>(
         &mut self,
         buf: &[u8],
         range: Range<usize>,
+        effort: Effort,
         before: &[Block],
         tokens: &mut Vec<Token>,
-    ) {
-        let effort = self.tuning.effort;
+    ) -> bool {
         // In text it pays where searches take their time.
         let is_thrifty = LEAST == MIN_MATCH || !effort.is_short();
         let thrift = if is_thrifty { Thrift::<LEAST>::new(before) } else { None };
@@ -88,6 +85,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             max_short_dist: if thrift.is_some() { WINDOW_LEN } else { MAX_SHORT_DIST },
         };
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
+        let (mut matches, mut better) = (0, 0);
         let Range { start: mut pos, end } = range;
         // Whether the last token is one literal, which takes another one.
         let mut is_open = false;
@@ -116,6 +114,7 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
                 if is_better {
                     (pos..pos + ahead).for_each(|pos| push_literal(tokens, &mut is_open, pos));
                     (best, pos, ahead) = (found, pos + ahead, 1);
+                    better += 1;
                 } else {
                     ahead += 1;
                 }
@@ -123,7 +122,9 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             tokens.push(Token::match_(best.len, best.dist));
             is_open = false;
             pos += best.len;
+            matches += 1;
         }
+        BETTER_FOR_FREQUENT * better > matches
     }
 }
 
