@@ -1,6 +1,8 @@
 //! Where blocks end: short runs of tokens are joined as long as one code for two neighbours costs
 //! less than a header for each.
 
+use std::collections::BinaryHeap;
+
 use super::histogram::Histogram;
 use super::token::Token;
 
@@ -42,12 +44,14 @@ pub(super) fn split_by(symbol_bits: u64, tokens: &[Token], run_len: usize, block
     // and the one before are. Blocks that were joined to the one before stay as empty ones till the
     // end: moving all behind them would take longer than all else.
     let mut gains: Vec<_> = blocks.windows(2).map(|pair| gain(&pair[0], &pair[1])).collect();
+    // All gains that there were, the greatest first.
+    let numbered = gains.iter().enumerate();
+    let mut queue: BinaryHeap<_> = numbered.filter_map(|(at, gain)| gain.map(|(gain, _)| (gain, at))).collect();
     let count = blocks.len();
     let mut nexts: Vec<usize> = (1..=count).collect();
     let mut befores: Vec<usize> = (0..count).map(|at| at.wrapping_sub(1)).collect();
-    while let Some((at, Some((_, cost)))) =
-        gains.iter().copied().enumerate().max_by_key(|(_, gain)| gain.map(|(gain, _)| gain))
-    {
+    while let Some((gain_then, at)) = queue.pop() {
+        let Some((_, cost)) = gains[at].filter(|(gain, _)| *gain == gain_then) else { continue };
         let (joined, rest) = blocks.split_at_mut(at + 1);
         let (joined, next) = (&mut joined[at], &mut rest[nexts[at] - at - 1]);
         joined.len += std::mem::take(&mut next.len);
@@ -58,12 +62,16 @@ pub(super) fn split_by(symbol_bits: u64, tokens: &[Token], run_len: usize, block
         }
         nexts[at] = nexts[nexts[at]];
         gains[at] = None;
+        let mut update = |at: usize, next: usize| {
+            gains[at] = gain(&blocks[at], &blocks[next]);
+            queue.extend(gains[at].map(|(gain, _)| (gain, at)));
+        };
         if nexts[at] < count {
             befores[nexts[at]] = at;
-            gains[at] = gain(&blocks[at], &blocks[nexts[at]]);
+            update(at, nexts[at]);
         }
-        if let Some(slot) = gains.get_mut(befores[at]) {
-            *slot = gain(&blocks[befores[at]], &blocks[at]);
+        if befores[at] < count {
+            update(befores[at], at);
         }
     }
     blocks.retain(|block| block.len > 0);
