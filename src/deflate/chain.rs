@@ -143,6 +143,9 @@ const MAX_BITS: u32 = 16;
 /// A position that is out of reach from everywhere.
 const NOWHERE: i16 = i16::MIN;
 
+/// The most places that are compared for three bytes where all matches are asked for.
+const MAX_CHAIN3: u32 = 16;
+
 /// How many positions are inserted at a time, at least.
 const BATCH_LEN: usize = 64;
 
@@ -502,12 +505,10 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let mut from = self.chains.link(pos);
         let mut count = 0;
         if Self::HAS_SHORT {
-            let from3 = self.chains.link3(pos);
-            let this = from3.max(lowest) as usize;
-            // SAFETY: `0 <= this <= pos`.
-            let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
-            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
-            count = usize::from((from3 >= lowest) & (differing << 8 == 0));
+            // SAFETY: `pos + 4 <= buf.len()`.
+            let nearest = unsafe { self.nearest3(pos, bytes as u32, lowest) };
+            found[0] = Found::new(MIN_MATCH, nearest.map_or(1, |this| pos - this));
+            count = usize::from(nearest.is_some());
         }
         if from < lowest && known.len < Self::WIDTH {
             return count;
@@ -574,8 +575,9 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let lowest = self.lowest(pos);
         // The nearest match that wide chains know: behind it no shorter one is of use.
         let mut wide_from = if max_len >= Self::WIDE { self.chains.wide_link(pos) } else { -1 };
-        let mut nearest = None;
-        while wide_from >= lowest && nearest.is_none() {
+        let (mut nearest, mut wide_left) = (None, effort.max_chain);
+        while wide_from >= lowest && nearest.is_none() && wide_left > 0 {
+            wide_left -= 1;
             let this = wide_from as usize;
             wide_from = self.chains.wide_link(this);
             // SAFETY: `0 <= this < pos`.
@@ -584,13 +586,10 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             }
         }
         if Self::HAS_SHORT {
-            let from3 = self.chains.link3(pos);
-            let this = from3.max(lowest) as usize;
-            // SAFETY: `0 <= this <= pos`.
-            let differing = unsafe { buf.u32_at(this) } ^ bytes as u32;
-            let is_there = (from3 >= lowest) & (differing << 8 == 0);
-            found[0] = Found::new(MIN_MATCH, (pos - this).max(1));
-            count = usize::from(is_there);
+            // SAFETY: `pos + 4 <= buf.len()`.
+            let nearest = unsafe { self.nearest3(pos, bytes as u32, lowest) };
+            found[0] = Found::new(MIN_MATCH, nearest.map_or(1, |this| pos - this));
+            count = usize::from(nearest.is_some());
         }
         let mut add = |best: Match| {
             found[count % MAX_FOUND] = Found::new(best.len, best.dist);
@@ -637,6 +636,28 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
             }
         }
         count
+    }
+
+    /// The last place from `lowest` on where the first three of `bytes` are, which are those at `pos`: of the first few in its
+    /// chain, most have them.
+    ///
+    /// # Safety
+    /// Four bytes are there, and `pos` is inserted.
+    #[inline(always)]
+    unsafe fn nearest3(&self, pos: usize, bytes: u32, lowest: isize) -> Option<usize> {
+        let mut from = self.chains.link3(pos);
+        for _ in 0..MAX_CHAIN3 {
+            if from < lowest {
+                break;
+            }
+            let this = from as usize;
+            // SAFETY: `0 <= this < pos`.
+            if (unsafe { self.buf.u32_at(this) } ^ bytes) << 8 == 0 {
+                return Some(this);
+            }
+            from = self.chains.link3(this);
+        }
+        None
     }
 
     /// Sees to it that `pos` is inserted.

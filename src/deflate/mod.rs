@@ -211,8 +211,9 @@ impl Encoder {
             }),
             (Strategy::Usual, Parser::Fast(effort)) => fast.encode(effort, chunk, out),
             (Strategy::Usual, parser) => match (lazy::min_len(&buf[chunk.data.clone()]), parser) {
-                // Where all ways are weighed, three bytes pay in text, too.
+                // Where all ways are weighed, three bytes pay in text, too, and if time counts little, in numbers.
                 (3, _) | (4, Parser::Optimal(_)) => self.encode_by::<3>(row, chunk, out),
+                (5 | 6, Parser::Optimal(tuning)) if tuning.starts > 0 => self.encode_by::<3>(row, chunk, out),
                 (4, _) => self.encode_by::<4>(row, chunk, out),
                 (5 | 6, _) => self.encode_by::<5>(row, chunk, out),
                 _ => self.encode_by::<8>(row, chunk, out),

@@ -46,7 +46,8 @@ pub(super) fn split_by(symbol_bits: u64, tokens: &[Token], run_len: usize, block
     let mut gains: Vec<_> = blocks.windows(2).map(|pair| gain(&pair[0], &pair[1])).collect();
     // All gains that there were, the greatest first.
     let numbered = gains.iter().enumerate();
-    let mut queue: BinaryHeap<_> = numbered.filter_map(|(at, gain)| gain.map(|(gain, _)| (gain, at))).collect();
+    let mut queue: BinaryHeap<_> =
+        numbered.filter_map(|(at, gain)| gain.map(|(gain, _)| (gain, at))).collect();
     let count = blocks.len();
     let mut nexts: Vec<usize> = (1..=count).collect();
     let mut befores: Vec<usize> = (0..count).map(|at| at.wrapping_sub(1)).collect();
