@@ -4,7 +4,7 @@
 use std::collections::BinaryHeap;
 
 use super::histogram::Histogram;
-use super::token::Token;
+use super::token::{END_OF_BLOCK, Token};
 
 /// A block to be: tokens and what was counted in them. Without tokens it is something to be stored, of which
 /// nothing but the length was counted.
@@ -110,6 +110,13 @@ pub(super) fn cost_by(symbol_bits: u64, histogram: &Histogram) -> u64 {
 /// What ideal codes take for these symbols, without extra bits.
 pub(super) fn coded(histogram: &Histogram) -> u64 {
     entropy(&histogram.litlen).0 + entropy(&histogram.dist).0
+}
+
+/// What of that literals take.
+pub(super) fn coded_literals(histogram: &Histogram) -> u64 {
+    let total = log2(histogram.litlen.iter().sum());
+    let literals = &histogram.litlen[..END_OF_BLOCK];
+    literals.iter().map(|count| u64::from(*count) * total - weighted_log2(*count)).sum()
 }
 
 /// What an ideal code takes for symbols that occur this often, and how many of them occur.

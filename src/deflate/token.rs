@@ -138,6 +138,20 @@ pub(super) fn settle(drafts: &mut [Token]) {
     }
 }
 
+/// How many literals follow each other in tokens for two, but for the first token of each row, and how many of these rows end at a
+/// match.
+pub(super) fn rows_of_literals(tokens: &[Token]) -> (u32, u32) {
+    let Some(thirds) = tokens.get(2..) else { return (0, 0) };
+    let is_literal = |token: Token| token.0 >> 8 & 1 ^ 1;
+    let (mut pairs, mut ends) = (0, 0);
+    for ((first, second), third) in tokens.iter().zip(&tokens[1..]).zip(thirds) {
+        let is_pair = is_literal(*first) & is_literal(*second);
+        pairs += is_pair;
+        ends += is_pair & (is_literal(*third) ^ 1);
+    }
+    (2 * pairs, ends)
+}
+
 /// So many tokens that mean nothing, in memory that was not written to yet.
 pub(super) fn nothing(len: usize) -> Vec<Token> {
     // Only of plain numbers the library knows that fresh memory has zeros; that these become tokens where

@@ -14,8 +14,11 @@
 //! b is 4 bytes or more:                   literal, match  → 2 tokens
 //! neither:                                two literals    → 1 token
 //! ```
-//! In text, where few different bytes occur, level 1 takes matches of five bytes or more only. Where literals are many, levels 1
-//! and 2 take four of them if the step before found nothing, too; level 2 not twice in a row.
+//! In text, where few different bytes occur, level 1 takes matches of five bytes or more only. Where literals are many and in long
+//! rows, levels 1 and 2 take more of them if the step before found nothing, too; where there is hardly anything else, ten. Where
+//! matches save nothing to speak of, most of the data is not searched at all.
+//!
+//! A stream that comes to the end of its segment takes over half of what another one has left.
 //! Level 3 weighs dists, too, and of the second case takes the literal only: the match is compared with that
 //! of the position behind it in the next step (lazy matching).
 //!
@@ -65,9 +68,15 @@ const SEGMENT_LEN: usize = 700 << 10;
 const MAX_STEPS: usize = 1024;
 /// What is shorter is not cut in two.
 const LEAST_CUT_LEN: usize = 32 << 10;
+/// A stream that is at its end takes half of what another one has left, unless that is less; where tokens are long, a window
+/// takes longer to insert than that to parse.
+const LEAST_SHARED_LEN: usize = 32 << 10;
+const LEAST_SHARED_LONG_LEN: usize = 128 << 10;
 
 /// Tokens are long if on average they stand for more bytes than this.
 const LONG_LEN: usize = 12;
+/// How long rows of literals are is seen from so many tokens at the end of a run.
+const PROBED_FOR_ROWS: usize = 2048;
 /// At the begin of a segment, and after noise, it is looked after this many tokens whether there is noise.
 const PROBE_LEN: usize = 1024;
 /// Noise is skipped in pieces of this length, doubled by each run of noise up to the shift; of what is
@@ -75,9 +84,26 @@ const PROBE_LEN: usize = 1024;
 const LEAST_SKIP_LEN: usize = 4 << 10;
 const MAX_SKIP_SHIFT: u32 = 6;
 const SKIP_STRIDE: usize = 16;
+/// Where matches save less than this part of what is written, literals alone are taken, in pieces of that length, too, doubled
+/// up to this shift.
+const PLAIN_PART: u64 = 256;
+const MAX_PLAIN_SHIFT: u32 = 4;
+/// And where they save less than this, and there are [`Thoroughness::BARE`] literals for each, many at a time.
+const BARE_PART: u64 = 16;
+/// Only if there are more literals for a match, it is looked at what they save.
+const LEAST_FOR_SAVED: u32 = 6;
 /// How many pairs of equal bytes the samples of one piece may have: of 256 even bytes 128 are expected, with
 /// a standard deviation of 11.
 const MAX_EQUAL_PAIRS: u32 = 180;
+
+/// A part of the data that is parsed.
+struct Piece {
+    /// Where in the data it begins.
+    start: usize,
+    /// Which of its stream's tokens are its own.
+    tokens: Range<usize>,
+    blocks: Vec<Block>,
+}
 
 /// A segment, and what it became.
 #[derive(Default)]
@@ -85,23 +111,31 @@ struct Segment {
     /// What is not written yet, to the segment's end.
     range: Range<usize>,
     pos: usize,
+    /// What the stream parsed before this segment.
+    pieces: Vec<Piece>,
     /// Room for as many tokens as the segment has bytes, and a few. Those that are not counted yet are drafts.
     tokens: Vec<Token>,
+    /// Behind its last token, where its first one is.
     count: usize,
+    first: usize,
     blocks: Vec<Block>,
-    /// How many tokens are in blocks.
+    /// Behind the last token that is in a block.
     counted: usize,
-    /// How many runs before this looked like noise.
+    /// How many runs before this looked like noise, and in how many matches were hardly shorter than literals.
     noisy_runs: u32,
-    /// Whether the tokens of the last run are long, and whether it [`is_sparse`].
+    plain_runs: u32,
+    /// Whether the tokens of the last run are long, whether literals are many there, and whether there is hardly anything else.
     is_long: bool,
     is_sparse: bool,
+    is_bare: bool,
 }
 
 impl Segment {
     fn begin(&mut self, range: Range<usize>) {
-        (self.pos, self.count, self.counted) = (range.start, 0, 0);
-        (self.noisy_runs, self.is_long, self.is_sparse) = (0, false, false);
+        (self.pos, self.first, self.count, self.counted) = (range.start, 0, 0, 0);
+        self.pieces.clear();
+        (self.noisy_runs, self.plain_runs) = (0, 0);
+        (self.is_long, self.is_sparse, self.is_bare) = (false, false, false);
         if self.tokens.len() < range.len() + 2 {
             // Memory is only there where it was written to: one long buffer takes less than longer and longer
             // ones.
@@ -110,6 +144,30 @@ impl Segment {
         }
         self.blocks.clear();
         self.range = range;
+    }
+
+    /// Ends the segment.
+    fn end(&mut self) {
+        let tokens = self.first..self.count;
+        self.pieces.push(Piece { start: self.range.start, tokens, blocks: std::mem::take(&mut self.blocks) });
+        self.first = self.count;
+    }
+
+    /// Goes on with the second half of what `other` has left, if it is worth while and a whole window is before it: tables may know
+    /// places behind it.
+    fn share(&mut self, other: &mut Segment) -> bool {
+        let least = if other.is_long { LEAST_SHARED_LONG_LEN } else { LEAST_SHARED_LEN };
+        let middle = other.pos + other.left() / 2;
+        let len = other.range.end - middle;
+        if other.left() < least || middle < WINDOW_LEN || self.tokens.len() - self.count < len + 2 {
+            return false;
+        }
+        self.range = middle..other.range.end;
+        self.pos = middle;
+        other.range.end = middle;
+        (self.noisy_runs, self.plain_runs) = (0, 0);
+        (self.is_long, self.is_sparse, self.is_bare) = (other.is_long, other.is_sparse, other.is_bare);
+        true
     }
 
     /// How many bytes are not parsed yet.
@@ -124,18 +182,25 @@ impl Segment {
 
     /// Whether there is enough that was not counted.
     fn has_run<T: Thoroughness>(&self) -> bool {
-        let is_probe = self.noisy_runs > 0 || self.blocks.is_empty();
+        let is_probe = self.noisy_runs > 0 || self.plain_runs > 0 || self.blocks.is_empty();
         self.count - self.counted >= if is_probe { PROBE_LEN } else { T::RUN_LEN }
     }
 
-    /// Counts what was parsed since the last time: another block, or more of the last one if one code for
-    /// both costs less than two.
+    /// Counts what was parsed since the last time.
     fn count<T: Thoroughness>(&mut self) {
         let run = &mut self.tokens[self.counted..self.count];
         settle(run);
         let histogram = Histogram::of(run);
         self.is_long = histogram.data_len > LONG_LEN * run.len();
-        self.is_sparse = is_sparse::<T>(&histogram);
+        let literals: u32 = histogram.litlen[..END_OF_BLOCK].iter().sum();
+        let matches: u32 = histogram.dist.iter().sum();
+        self.is_sparse = T::ADAPTS && 2 * literals > T::MANY_FOR_TWO * matches && {
+            let (in_rows, rows) = token::rows_of_literals(&run[run.len().saturating_sub(PROBED_FOR_ROWS)..]);
+            in_rows > T::LONG_ROW[usize::from(self.is_sparse)] * rows
+        };
+        let save_less = |part| literals / LEAST_FOR_SAVED > matches && saves_less(part, &histogram);
+        self.is_bare = literals / T::BARE > matches && save_less(BARE_PART);
+        self.plain_runs = if save_less(PLAIN_PART) { self.plain_runs + 1 } else { 0 };
         let cost = split::cost(&histogram);
         if run.len() >= PROBE_LEN && is_noise(&histogram, cost) {
             self.count = self.counted;
@@ -144,8 +209,13 @@ impl Segment {
             return;
         }
         self.noisy_runs = 0;
+        let len = run.len();
+        self.add(Block { len, histogram, cost });
+    }
+
+    /// Appends a block, all that is not counted yet: another one, or more of the last one if one code for both costs less than two.
+    fn add(&mut self, block: Block) {
         self.counted = self.count;
-        let block = Block { len: run.len(), histogram, cost };
         if let Some(last) = self.blocks.last_mut()
             && let Some(joined) = split::join(last, &block)
         {
@@ -194,7 +264,7 @@ impl Segment {
             for pos in (end..end + LEAST_SKIP_LEN).step_by(SKIP_STRIDE) {
                 let bytes = u64_at(buf, pos);
                 let [entry, ..] = insert::<T, BITS>(tables, bytes, pos);
-                if u64_at(buf, pos - 1 - dist_less_1(pos, entry).min(pos - 1)) == bytes {
+                if is_repeated(buf, pos, bytes, entry) {
                     self.noisy_runs = 0;
                     break 'pieces;
                 }
@@ -213,14 +283,52 @@ impl Segment {
             self.pos = end;
         }
     }
+
+    /// Takes literals only behind a run in which matches were hardly shorter: the more the longer it has been so. Looks at samples, and
+    /// stops where they repeat what is in the tables.
+    fn take_literals<T: Thoroughness, const BITS: u32>(&mut self, tables: &mut Tables, buf: &[u8]) {
+        let len = LEAST_SKIP_LEN << self.plain_runs.min(MAX_PLAIN_SHIFT);
+        let begin = self.pos;
+        while self.pos - begin < len && self.left() >= LEAST_SKIP_LEN + 8 {
+            let end = self.pos + LEAST_SKIP_LEN;
+            let is_new = (self.pos..end).step_by(SKIP_STRIDE).all(|pos| {
+                let bytes = u64_at(buf, pos);
+                let [entry, ..] = insert::<T, BITS>(tables, bytes, pos);
+                !is_repeated(buf, pos, bytes, entry)
+            });
+            if !is_new {
+                self.plain_runs = 0;
+                break;
+            }
+            let drafts = &mut self.tokens[self.count..self.count + LEAST_SKIP_LEN / 2];
+            for (draft, pair) in drafts.iter_mut().zip(buf[self.pos..end].as_chunks().0) {
+                *draft = Draft::literals(u16::from_le_bytes(*pair), false);
+            }
+            self.count += LEAST_SKIP_LEN / 2;
+            self.pos = end;
+        }
+        if self.count > self.counted {
+            let run = &mut self.tokens[self.counted..self.count];
+            settle(run);
+            let (len, histogram) = (run.len(), Histogram::of(run));
+            let cost = split::cost(&histogram);
+            self.add(Block { len, histogram, cost });
+        }
+    }
 }
 
-/// Whether a run with these symbols has so many literals, of so many kinds, that most steps find nothing.
-fn is_sparse<T: Thoroughness>(histogram: &Histogram) -> bool {
-    let literals = &histogram.litlen[..END_OF_BLOCK];
-    let occurring = literals.iter().filter(|count| **count > 0).count();
-    let (for_four, kinds) = T::SPARSE;
-    occurring > kinds && 4 * literals.iter().sum::<u32>() > for_four * histogram.dist.iter().sum::<u32>()
+/// Whether there are the same eight bytes at `pos` as where the entry points to.
+fn is_repeated(buf: &[u8], pos: usize, bytes: u64, entry: u16) -> bool {
+    u64_at(buf, pos - 1 - dist_less_1(pos, entry).min(pos - 1)) == bytes
+}
+
+/// Whether matches save less than one part of so many of what the run with these symbols takes.
+fn saves_less(part: u64, histogram: &Histogram) -> bool {
+    let literals: u32 = histogram.litlen[..END_OF_BLOCK].iter().sum();
+    let all = split::coded(histogram) + (block::extra_bits(histogram) << split::FRACTION_BITS);
+    let only_literals =
+        split::coded_literals(histogram) * histogram.data_len as u64 / u64::from(literals.max(1));
+    only_literals < all + all / part
 }
 
 /// Whether a run with these symbols, which cost so much, has nothing that a code could shorten: its bytes
@@ -319,10 +427,14 @@ impl Fast {
                 };
                 parse(self, buf, &ranges[..count], &mut known, primes_all, &mut writer);
                 let is_final = is_last && start == piece.end;
-                let rest = self.segments[0].range.start..start;
                 let segments = self.segments[..count].iter();
-                let segments = segments.map(|it| (&it.tokens[..it.count], &it.blocks[..]));
-                writer.write_joined(segments, rest, is_final);
+                let mut pieces: Vec<_> = segments
+                    .flat_map(|it| it.pieces.iter().map(|piece| (&it.tokens[piece.tokens.clone()], piece)))
+                    .collect();
+                pieces.sort_by_key(|(_, piece)| piece.start);
+                let rest = pieces[0].1.start..start;
+                let pieces = pieces.into_iter().map(|(tokens, piece)| (tokens, &piece.blocks[..]));
+                writer.write_joined(pieces, rest, is_final);
                 if start == piece.end {
                     break;
                 }
@@ -341,7 +453,7 @@ impl Fast {
         writer: &mut block::Writer<'_>,
     ) {
         let count = ranges.len();
-        let streams = self.tables.iter_mut().zip(&mut self.segments).zip(known);
+        let streams = self.tables.iter_mut().zip(&mut self.segments).zip(known.iter_mut());
         for (((tables, segment), known), range) in streams.zip(ranges) {
             segment.begin(range.clone());
             if known.is_none() {
@@ -361,19 +473,31 @@ impl Fast {
                 segment.pos += 1;
             }
         }
-        let streams: [usize; MAX_STREAMS] = std::array::from_fn(|i| i);
-        if count == MAX_STREAMS {
-            self.run::<T, MAX_STREAMS, BITS, KERNEL>(buf, streams, writer);
-        }
-        if count >= 2 {
-            // Whoever is at its end first leaves.
-            let mut streams = streams;
-            streams[..count].sort_by_key(|i| Reverse(self.segments[*i].left()));
-            self.run::<T, 2, BITS, KERNEL>(buf, [streams[0], streams[1]], writer);
-        }
-        for i in 0..count {
-            self.run::<T, 1, BITS, KERNEL>(buf, [i], writer);
-            finish::<T, BITS>(buf, &mut self.tables[i], &mut self.segments[i]);
+        let mut streams: Vec<usize> = (0..count).collect();
+        while let Some(first) = streams.first().copied() {
+            match streams[..] {
+                [_, _, _] => self.run::<T, MAX_STREAMS, BITS, KERNEL>(buf, [0, 1, 2], writer),
+                [a, b] => self.run::<T, 2, BITS, KERNEL>(buf, [a, b], writer),
+                _ => self.run::<T, 1, BITS, KERNEL>(buf, [first], writer),
+            }
+            // Whoever is at its end helps another one, or leaves.
+            streams.sort_by_key(|i| Reverse(self.segments[*i].left()));
+            let last = streams.pop().expect("there is one");
+            finish::<T, BITS>(buf, &mut self.tables[last], &mut self.segments[last]);
+            self.segments[last].end();
+            if let Some(most) = streams.first() {
+                let [segment, other] = self.segments.get_disjoint_mut([last, *most]).expect("they differ");
+                if segment.share(other) {
+                    let start = segment.pos;
+                    if primes_all {
+                        prime::<T, BITS, true>(&mut self.tables[last], buf, start - WINDOW_LEN, start);
+                    } else {
+                        prime::<T, BITS, false>(&mut self.tables[last], buf, start - WINDOW_LEN, start);
+                    }
+                    known[last] = Some(segment.range.end);
+                    streams.push(last);
+                }
+            }
         }
     }
 
@@ -398,6 +522,8 @@ impl Fast {
             unsafe {
                 if is_early {
                     self.take_steps::<T, N, BITS, true, FEW_COMPARED, KERNEL>(buf, streams, steps);
+                } else if T::ADAPTS && is_most(|segment| segment.is_bare) {
+                    self.take_steps::<T::Bare, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
                 } else if T::ADAPTS && is_most(|segment| segment.is_sparse) {
                     self.take_steps::<T::Sparse, N, BITS, false, FEW_COMPARED, KERNEL>(buf, streams, steps);
                 } else if T::ADAPTS && is_most(|segment| segment.is_long) {
@@ -413,9 +539,12 @@ impl Fast {
                     if segment.noisy_runs > 0 {
                         self.has_looked_ahead = true;
                         segment.skip_noise::<T, BITS>(&mut self.tables[i], buf);
+                    } else if segment.plain_runs > 0 {
+                        self.has_looked_ahead = true;
+                        segment.take_literals::<T, BITS>(&mut self.tables[i], buf);
                     }
                     // What is before the others need not wait for them.
-                    if i == 0 {
+                    if i == 0 && segment.pieces.is_empty() {
                         segment.flush(writer);
                     }
                 }
@@ -602,6 +731,42 @@ mod tests {
         let (lines, bytes, mixed) = (&lines[..150_000], &bytes[..150_000], mixed(150_000));
         check(&[lines, bytes, &mixed].concat());
         check(&[bytes, &mixed, lines, &mixed].concat());
+    }
+
+    /// Bytes of 64 kinds in which nothing repeats but, if so, five of them now and then: literals are taken many at a time, or alone.
+    fn even(len: usize, repeats: bool) -> Vec<u8> {
+        let mut data: Vec<u8> = NOISE.iter().cycle().take(len).map(|byte| byte & 0x3f | 0x80).collect();
+        let (mut state, mut pos) = (5, 2000);
+        while repeats && pos + 200 < len {
+            state = random(state);
+            let from = pos - 100 - (state >> 40) as usize % 1000;
+            data.copy_within(from..from + 5, pos);
+            pos += 60 + (state >> 60) as usize;
+        }
+        data
+    }
+
+    #[test]
+    fn hardly_any_matches_and_none_come_back() {
+        for repeats in [false, true] {
+            let (whole, half) = (even(300_000, repeats), even(150_000, repeats));
+            for packed in check(&whole) {
+                assert!(packed < 227_000, "{packed}");
+            }
+            // What repeats all of it near is found.
+            for packed in check(&[&half[..], &half[120_000..], &half[120_000..]].concat()) {
+                assert!(packed < 125_000, "{packed}");
+            }
+            check(&[&half[..], &mixed(100_000), &half, &NOISE[..50_000]].concat());
+        }
+    }
+
+    #[test]
+    fn uneven_segments_come_back() {
+        for slow in 0..3 {
+            let pieces = [0, 1, 2].map(|i| if i == slow { even(200_000, true) } else { vec![i; 200_000] });
+            check(&pieces.concat());
+        }
     }
 
     #[test]

@@ -204,8 +204,8 @@ struct Found {
     dist_less_1: usize,
     /// Whether it is at the next position.
     is_next: bool,
-    /// Whether the step before found nothing, and took two literals only if four are taken in turn.
-    is_after_none: bool,
+    /// How many pairs of literals are taken beside the first one if this is nothing.
+    more: usize,
 }
 
 /// The second part of a step: what the candidates are worth, if `before` was found by the step before.
@@ -239,8 +239,11 @@ unsafe fn compare<T: Thoroughness, const EARLY: bool, const COMPARED: usize, con
         len: select(is_next, len_b, len_a),
         dist_less_1: select(is_next, dist_b, dist_a),
         is_next,
-        is_after_none: T::SKIPS
-            && !(pays::<T>(before.len, before.dist_less_1) | (T::SKIPS_IN_TURN & before.is_after_none)),
+        more: select(
+            pays::<T>(before.len, before.dist_less_1),
+            0,
+            T::MORE[before.more.min(T::MORE.len() - 1)],
+        ),
     }
 }
 
@@ -369,10 +372,10 @@ unsafe fn take<T: Thoroughness, const KERNEL: u8>(
     buf: &[u8],
     drafts: &mut [Token],
     (p, count): (usize, usize),
-    Found { len, dist_less_1, is_next, is_after_none }: Found,
+    Found { len, dist_less_1, is_next, more }: Found,
 ) -> (usize, usize) {
     let is_match = pays::<T>(len, dist_less_1);
-    // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more.
+    // SAFETY: of tokens there are never more than bytes before `p`, and room is for two more, and as many as are in a margin.
     unsafe {
         let bytes = load::<KERNEL>(buf, p);
         let match_ = Draft::match_(len, dist_less_1);
@@ -381,14 +384,16 @@ unsafe fn take<T: Thoroughness, const KERNEL: u8>(
         if T::IS_LAZY {
             return (p + select(is_match, select(is_next, 1, len), 2), count + 1);
         }
-        if T::SKIPS {
+        if T::MORE[0] > 0 {
             let second = select(is_match, match_, Draft::literals((bytes >> 16) as u16, false));
             store::<KERNEL, _>(drafts, count + 1, second);
-            let literals = select(is_after_none, 4, 2);
-            let has_second = select(is_match, is_next, is_after_none);
+            for i in 2..=T::MORE[0].max(T::MORE[1]) {
+                let bytes = load::<KERNEL>(buf, p + 2 * i);
+                store::<KERNEL, _>(drafts, count + i, Draft::literals(bytes as u16, false));
+            }
             return (
-                p + select(is_match, len + usize::from(is_next), literals),
-                count + 1 + usize::from(has_second),
+                p + select(is_match, len + usize::from(is_next), 2 + 2 * more),
+                count + 1 + select(is_match, is_next.into(), more),
             );
         }
         store::<KERNEL, _>(drafts, count + 1, match_);

@@ -5,7 +5,8 @@
 //! Registers: `rdi` is the data, `rsi` the tables of the first stream, behind which those of the others are. A stream
 //! has two: its position, and where its next draft goes. `rax`, `rbx`, `rcx`, `rdx`, `rbp` and `r15` are free in a
 //! step; `r14` is what is needed most, `{kept}`: 3, or the factor of hashes of seven bytes, or of five. On the stack: the
-//! steps to come, the number 2, that below the length of the shortest match, then a byte for each stream that says whether its next step may take four literals.
+//! steps to come, the number 2, that below the length of the shortest match, then a byte for each stream that says how many pairs of literals more its next
+//! step may take.
 //!
 //! A candidate is the complement of its dist less 1, as a number of 64 bits: what is added to a position to come to
 //! that before the match, and what a draft has.
@@ -35,8 +36,11 @@ pub(super) const fn can_take<T: Thoroughness>() -> bool {
         && (T::LEAST_LEN == 4 || T::LEAST_LEN == 5)
         && !T::IS_LAZY
         && T::BACK == 3
-        && T::IS_BACK_LONG == (T::HAS_LONG && !T::SKIPS)
-        && T::SKIPS_IN_TURN == T::HAS_LONG
+        && T::IS_BACK_LONG == (T::HAS_LONG && T::MORE[0] == 0)
+        && matches!(
+            (T::MORE, T::HAS_LONG),
+            ([0, 0, 0] | [4, 4, 4], _) | ([1, 2, 1] | [1, 1, 1], false) | ([1, 0, 0], true)
+        )
         && T::IN_LONG == if T::HAS_LONG { 8 } else { 4 }
 }
 
@@ -260,32 +264,56 @@ macro_rules! take {
         )
     };
 }
-/// The same, and two more literals if the last step found nothing, either.
+/// The same, and more literals if the last step found nothing, either: two and four in turn.
 macro_rules! take_binary {
     ($i:literal, $pos:literal, $draft:literal) => {
-        take_more!($i, $pos, $draft, "setb ")
+        take_more!($i, $pos, $draft, four_pairs, "", "and r15d, 1\n shlx eax, eax, r15d\n")
     };
 }
-/// The same, unless the last step took them.
+/// The same: always two.
+macro_rules! take_text {
+    ($i:literal, $pos:literal, $draft:literal) => {
+        take_more!($i, $pos, $draft, four_pairs, "", "")
+    };
+}
+/// The same: two and none in turn.
 macro_rules! take_binary_in_turn {
     ($i:literal, $pos:literal, $draft:literal) => {
-        take_more!($i, $pos, $draft, "setb al\n cmp al, r15b\n seta ")
+        take_more!($i, $pos, $draft, four_pairs, "", "cmp al, r15b\n seta al\n")
     };
 }
-/// $set says to the next step whether it shall, where `b` is that this one found nothing.
+/// The same: always eight.
+macro_rules! take_bare {
+    ($i:literal, $pos:literal, $draft:literal) => {
+        take_more!($i, $pos, $draft, eight_pairs, "shl r15d, 2\n", "")
+    };
+}
+macro_rules! four_pairs {
+    ($pos:literal, $draft:literal) => {
+        concat!("vpmovzxwd xmm0, qword ptr [rdi + ", $pos, "]\n vmovdqu xmmword ptr [", $draft, "], xmm0\n")
+    };
+}
+macro_rules! eight_pairs {
+    ($pos:literal, $draft:literal) => {
+        concat!("vpmovzxwd ymm0, xmmword ptr [rdi + ", $pos, "]\n vmovdqu ymmword ptr [", $draft, "], ymm0\n")
+    };
+}
+/// $pairs go to the first places. If this step found nothing, one is used, and as many more as the stream's byte says, by $times.
+/// $next makes al what it says from now on, of r15d, what it was, and al, whether this step found nothing.
 #[rustfmt::skip]
 macro_rules! take_more {
-    ($i:literal, $pos:literal, $draft:literal, $set:literal) => {
+    ($i:literal, $pos:literal, $draft:literal, $pairs:ident, $times:literal, $next:literal) => {
         concat!(
-            draft!($pos, $draft),
-            "movzx edx, word ptr [rdi + ", $pos, " + 2]\n mov dword ptr [", $draft, " + 4], edx\n",
-            "movzx r15d, byte ptr [rsp + 24 + ", $i, "]\n",
+            "rorx ebx, eax, 16\n xor ebx, edx\n",
+            $pairs!($pos, $draft),
+            "movzx r15d, byte ptr [rsp + 24 + ", $i, "]\n", $times,
             "lea ecx, [rax + rbp]\n lea edx, [r15 + r15 + 2]\n",
-            "cmp eax, {least}\n setae byte ptr [", $draft, " + 2]\n",
+            "cmp eax, {least}\n setae byte ptr [", $draft, " + 2]\n setb al\n",
             "cmovb ecx, edx\n",
-            "mov edx, ebp\n cmovb edx, dword ptr [rsp + 8]\n",
+            // A match that is none goes behind all pairs.
+            "lea edx, [rbp + 7]\n cmovae edx, ebp\n",
             "cmovb ebp, r15d\n",
-            $set, "byte ptr [rsp + 24 + ", $i, "]\n",
+            $next, "mov byte ptr [rsp + 24 + ", $i, "], al\n",
             go_on!($pos, $draft),
         )
     };
@@ -408,6 +436,9 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
         };
     }
     macro_rules! turns_of_five_bytes {
+        ($compare:ident, take_binary) => {
+            turns_of_five_bytes!($compare, take_text)
+        };
         ($compare:ident, $take:ident) => {
             turns!(look_up_5, $compare, $take, insert_near_5, "dword ptr [rsp + 16]", kept = const FIVE_FACTOR,
                 long_shift = const 64 - BITS)
@@ -416,6 +447,9 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     macro_rules! turns_of_both {
         ($compare:ident, take) => {
             turns_of_both!(look_up_both, $compare, take)
+        };
+        ($compare:ident, take_bare) => {
+            turns_of_both!(look_up_both_binary, $compare, take_bare)
         };
         ($compare:ident, take_binary) => {
             turns_of_both!(look_up_both_binary, $compare, take_binary_in_turn)
@@ -428,15 +462,17 @@ pub(super) unsafe fn take<T: Thoroughness, const COMPARED: usize>(
     }
     macro_rules! adapted {
         ($turns:ident) => {
-            match (COMPARED, has_avx512, T::SKIPS) {
-                (FEW_COMPARED, true, false) => $turns!(compare_32_avx512, take),
-                (FEW_COMPARED, true, true) => $turns!(compare_32_avx512, take_binary),
-                (FEW_COMPARED, false, false) => $turns!(compare_32, take),
-                (FEW_COMPARED, false, true) => $turns!(compare_32, take_binary),
-                (_, true, false) => $turns!(compare_64_avx512, take),
-                (_, true, true) => $turns!(compare_64_avx512, take_binary),
-                (_, false, false) => $turns!(compare_64, take),
-                (_, false, true) => $turns!(compare_64, take_binary),
+            match (COMPARED, has_avx512, T::MORE[0]) {
+                (FEW_COMPARED, true, 0) => $turns!(compare_32_avx512, take),
+                (FEW_COMPARED, true, 1) => $turns!(compare_32_avx512, take_binary),
+                (FEW_COMPARED, true, _) => $turns!(compare_32_avx512, take_bare),
+                (FEW_COMPARED, false, 0) => $turns!(compare_32, take),
+                (FEW_COMPARED, false, 1) => $turns!(compare_32, take_binary),
+                (FEW_COMPARED, false, _) => $turns!(compare_32, take_bare),
+                (_, true, 0) => $turns!(compare_64_avx512, take),
+                (_, true, _) => $turns!(compare_64_avx512, take_binary),
+                (_, false, 0) => $turns!(compare_64, take),
+                (_, false, _) => $turns!(compare_64, take_binary),
             }
         };
     }
