@@ -274,6 +274,15 @@ impl Chains {
     fn link3(&self, pos: usize) -> isize {
         self.base as isize + isize::from(self.tables.links3.as_flattened()[pos % WINDOW_LEN])
     }
+
+    /// The first place in reach from `pos`: not too far, and with its link still there. Each position that is
+    /// inserted takes the place of that a window before it; how many are depends on where the buffer begins,
+    /// how many may be does not.
+    #[inline(always)]
+    fn lowest(&self, pos: usize) -> isize {
+        let first_link = (self.needed + BATCH_LEN) as isize - WINDOW_LEN as isize;
+        (pos.saturating_sub(MAX_DIST) as isize).max(first_link)
+    }
 }
 
 /// Counts positions from a window later; what is too far back then is [`NOWHERE`].
@@ -396,6 +405,44 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         }
     }
 
+    /// Where three bytes are matches: the first position from `pos` on, `end` at most, where [`Finder::find`] may find one. It asks for
+    /// little else than whether there is one: much less work where literals are many.
+    ///
+    /// # Panics
+    /// If `end` is behind the data.
+    #[inline(always)]
+    pub(super) fn pass_over(&mut self, mut pos: usize, end: usize, effort: Effort, taste: Taste) -> usize {
+        assert!(Self::HAS_SHORT && end <= self.buf.len());
+        while pos + Self::WIDTH <= end {
+            self.need(pos);
+            let (chains, buf) = (&mut *self.chains, self.buf);
+            let needed = chains.needed;
+            let to = chains.inserted.min(end + 1 - Self::WIDTH);
+            while pos < to {
+                chains.needed = needed.max(pos);
+                let lowest = chains.lowest(pos);
+                let lowest3 = lowest.max(pos as isize - taste.max_short_dist as isize);
+                let (from, from3) = (chains.link(pos), chains.link3(pos));
+                let (this, this3) = (from.max(lowest) as usize, from3.max(lowest3) as usize);
+                // SAFETY: `pos + 4 <= end`, and both are `pos` or before it.
+                let [bytes, first, three] = unsafe { [pos, this, this3].map(|at| buf.u32_at(at)) };
+                let mut is_there = (from >= lowest) & (first == bytes);
+                is_there |= (from3 >= lowest3) & ((three ^ bytes) << 8 == 0);
+                if !effort.is_short() {
+                    let from = chains.link(this);
+                    // SAFETY: as above: links lead back.
+                    let second = unsafe { buf.u32_at(from.max(lowest) as usize) };
+                    is_there |= (from >= lowest) & (second == bytes);
+                }
+                if is_there {
+                    return pos;
+                }
+                pos += 1;
+            }
+        }
+        pos
+    }
+
     /// Returns the longest match at `pos`, or a better one, that is longer than `least` (2 at least), the nearest of several;
     /// it ends at `end` or before. Positions may be asked for in ascending order only, with steps of up
     /// to [`MAX_MATCH`].
@@ -422,7 +469,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let bytes = unsafe { bytes_at(Self::WIDTH, buf, pos) };
         let nice_len = effort.nice_len.min(max_len);
         let mut left = effort.max_chain;
-        let lowest = self.lowest(pos);
+        let lowest = self.chains.lowest(pos);
         let mut from = self.chains.link(pos);
         let mut best = Match { len: least, dist: 0 };
         if least < Self::WIDTH {
@@ -501,7 +548,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         // SAFETY: as has just been asked.
         let bytes = unsafe { bytes_at(Self::WIDTH, buf, pos) };
         let nice_len = effort.nice_len.min(max_len);
-        let lowest = self.lowest(pos);
+        let lowest = self.chains.lowest(pos);
         let mut from = self.chains.link(pos);
         let mut count = 0;
         if Self::HAS_SHORT {
@@ -572,7 +619,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         let head = unsafe { buf.u64_at(pos) };
         let bytes = head << (64 - 8 * Self::WIDTH) >> (64 - 8 * Self::WIDTH);
         let nice_len = effort.nice_len.min(max_len);
-        let lowest = self.lowest(pos);
+        let lowest = self.chains.lowest(pos);
         // The nearest match that wide chains know: behind it no shorter one is of use.
         let mut wide_from = if max_len >= Self::WIDE { self.chains.wide_link(pos) } else { -1 };
         let (mut nearest, mut wide_left) = (None, effort.max_chain);
@@ -669,15 +716,6 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
         }
     }
 
-    /// The first place in reach from `pos`: not too far, and with its link still there. Each position that is
-    /// inserted takes the place of that a window before it; how many are depends on where the buffer begins,
-    /// how many may be does not.
-    #[inline(always)]
-    fn lowest(&self, pos: usize) -> isize {
-        let first_link = (self.chains.needed + BATCH_LEN) as isize - WINDOW_LEN as isize;
-        (pos.saturating_sub(MAX_DIST) as isize).max(first_link)
-    }
-
     /// Goes on with `search`, along wide chains or others, for matches longer than `best`; calls `found` with
     /// each, and returns the last.
     ///
@@ -710,7 +748,7 @@ impl<const LEAST: usize, B: Bytes> Finder<'_, LEAST, B> {
                     (ahead, from) = (chain_ahead, chain_from);
                 }
             }
-            let lowest = self.lowest(pos).max(lowest);
+            let lowest = self.chains.lowest(pos).max(lowest);
             let tail_ahead = best.len + 1 - 4;
             // SAFETY: `tail_ahead + 4 = best.len + 1 <= max_len`.
             let tail = unsafe { buf.u32_at(pos + tail_ahead) };
@@ -998,19 +1036,19 @@ pub(super) mod tests {
                 };
                 let all = listed(&found[..count], MIN_MATCH + 1);
                 // What is searched for far ahead may cost a place at the end of the window.
-                let expected = longer_and_longer(&data, finder.lowest(pos), pos, end);
+                let expected = longer_and_longer(&data, finder.chains.lowest(pos), pos, end);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(
                     all.len() <= expected.len() + 1 && longest == all.last().copied().unwrap_or_default()
                 );
                 let count = thorough.find_thoroughly(pos, end, effort, &mut found);
-                let expected = longer_and_longer(&data, thorough.lowest(pos), pos, end);
+                let expected = longer_and_longer(&data, thorough.chains.lowest(pos), pos, end);
                 let all = listed(&found[..count], MIN_MATCH + 1);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(all.len() <= expected.len() + 1);
                 let count = wide_thorough.find_thoroughly(pos, end, effort, &mut found);
                 let all = listed(&found[..count], 8);
-                let mut expected = longer_and_longer(&data, wide_thorough.lowest(pos), pos, end);
+                let mut expected = longer_and_longer(&data, wide_thorough.chains.lowest(pos), pos, end);
                 expected.retain(|found| found.len >= 8);
                 assert!(all.starts_with(&expected), "{name} at {pos}: {all:?} {expected:?}");
                 assert!(all.len() <= expected.len() + 1);
@@ -1021,7 +1059,8 @@ pub(super) mod tests {
                     "{name} at {pos}"
                 );
                 assert!(
-                    finder.lowest(pos) <= (pos + MAX_MATCH + BATCH_LEN).saturating_sub(WINDOW_LEN) as isize
+                    finder.chains.lowest(pos)
+                        <= (pos + MAX_MATCH + BATCH_LEN).saturating_sub(WINDOW_LEN) as isize
                 );
                 // Later on in longer steps: comparing takes its time.
                 step = 1 + (pos * 7) % (1 + pos / 300).min(MAX_MATCH);
@@ -1062,6 +1101,31 @@ pub(super) mod tests {
             tables.last == expected.last && tables.links == expected.links,
             "{WIDTH} {name} {bits} {base}"
         );
+    }
+
+    #[test]
+    fn what_is_passed_over_has_no_match() {
+        let [mut chains, mut others] = [(); 2].map(|()| Chains::default());
+        for (name, data) in kinds(100_000) {
+            for (max_chain, max_short_dist) in [(2, 4096), (20, 4096), (20, WINDOW_LEN)] {
+                let effort = Effort { max_chain, nice_len: MAX_MATCH };
+                let taste = Taste { max_short_dist, ..ANY };
+                let mut finder = chains.begin::<3, _>(Checked(&data));
+                let mut other = others.begin::<3, _>(Checked(&data));
+                let mut pos = 0;
+                while pos < data.len() {
+                    let end = data.len().min((pos / 7000 + 1) * 7000);
+                    let next = finder.pass_over(pos, end, effort, taste);
+                    for pos in pos..next {
+                        assert_eq!(other.find(pos, end, 2, effort, taste).len, 0, "{name} at {pos}");
+                    }
+                    let found = finder.find(next, end, 2, effort, taste);
+                    assert_eq!(found, other.find(next, end, 2, effort, taste), "{name} at {next}");
+                    assert!(found.len > 0 || next + 4 > end, "{name} at {next}");
+                    pos = next + found.len.max(1);
+                }
+            }
+        }
     }
 
     /// Inside of matches, too.

@@ -103,6 +103,21 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
             if best.len == 0 || thrift.as_ref().is_some_and(|thrift| !thrift.pays(buf, pos, best)) {
                 push_literal(tokens, &mut is_open, pos);
                 pos += 1;
+                if LEAST == MIN_MATCH {
+                    // Where one literal is there are more.
+                    let next = self.finder.pass_over(pos, end, effort, taste);
+                    if is_open && pos < next {
+                        push_literal(tokens, &mut is_open, pos);
+                        pos += 1;
+                    }
+                    let (pairs, last) = buf[pos..next].as_chunks();
+                    tokens.extend(pairs.iter().map(|pair| Token::literals(u16::from_le_bytes(*pair))));
+                    pos = next - last.len();
+                    if !last.is_empty() {
+                        push_literal(tokens, &mut is_open, pos);
+                        pos = next;
+                    }
+                }
                 continue;
             }
             let mut ahead = 1;
