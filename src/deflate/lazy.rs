@@ -87,36 +87,17 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
         let min_len = min_len(&buf[range.clone()]).max(LEAST);
         let (mut matches, mut better) = (0, 0);
         let Range { start: mut pos, end } = range;
-        // Whether the last token is one literal, which takes another one.
-        let mut is_open = false;
-        let push_literal = |tokens: &mut Vec<Token>, is_open: &mut bool, pos: usize| {
-            let byte = buf[pos];
-            let before = buf[pos - usize::from(*is_open)];
-            let token =
-                select(*is_open, Token::literals(u16::from_le_bytes([before, byte])), Token::literal(byte));
-            tokens.truncate(tokens.len() - usize::from(*is_open));
-            tokens.push(token);
-            *is_open = !*is_open;
-        };
+        let mut out = Output { buf, tokens, is_open: false };
         while pos < end {
             let mut best = self.finder.find(pos, end, min_len - 1, effort, taste);
             if best.len == 0 || thrift.as_ref().is_some_and(|thrift| !thrift.pays(buf, pos, best)) {
-                push_literal(tokens, &mut is_open, pos);
+                out.push_literal(pos);
                 pos += 1;
                 if LEAST == MIN_MATCH {
                     // Where one literal is there are more.
                     let next = self.finder.pass_over(pos, end, effort, taste);
-                    if is_open && pos < next {
-                        push_literal(tokens, &mut is_open, pos);
-                        pos += 1;
-                    }
-                    let (pairs, last) = buf[pos..next].as_chunks();
-                    tokens.extend(pairs.iter().map(|pair| Token::literals(u16::from_le_bytes(*pair))));
-                    pos = next - last.len();
-                    if !last.is_empty() {
-                        push_literal(tokens, &mut is_open, pos);
-                        pos = next;
-                    }
+                    out.push_literals(pos..next);
+                    pos = next;
                 }
                 continue;
             }
@@ -127,19 +108,58 @@ impl<'a, const LEAST: usize, B: Bytes> Parser<'a, LEAST, B> {
                 // The farther ahead, the more literals it has to make up for.
                 let is_better = found.len > 0 && found.worth() - best.worth() > 4 * ahead as i32 - 2;
                 if is_better {
-                    (pos..pos + ahead).for_each(|pos| push_literal(tokens, &mut is_open, pos));
+                    (pos..pos + ahead).for_each(|pos| out.push_literal(pos));
                     (best, pos, ahead) = (found, pos + ahead, 1);
                     better += 1;
                 } else {
                     ahead += 1;
                 }
             }
-            tokens.push(Token::match_(best.len, best.dist));
-            is_open = false;
+            out.push_match(best);
             pos += best.len;
             matches += 1;
         }
         BETTER_FOR_FREQUENT * better > matches
+    }
+}
+
+/// Tokens that are appended to, of `buf`.
+struct Output<'a> {
+    buf: &'a [u8],
+    tokens: &'a mut Vec<Token>,
+    /// Whether the last token is one literal, which takes another one.
+    is_open: bool,
+}
+
+impl Output<'_> {
+    #[inline(always)]
+    fn push_literal(&mut self, pos: usize) {
+        let byte = self.buf[pos];
+        let before = self.buf[pos - usize::from(self.is_open)];
+        let both = Token::literals(u16::from_le_bytes([before, byte]));
+        self.tokens.truncate(self.tokens.len() - usize::from(self.is_open));
+        self.tokens.push(select(self.is_open, both, Token::literal(byte)));
+        self.is_open = !self.is_open;
+    }
+
+    #[inline(always)]
+    fn push_literals(&mut self, mut range: Range<usize>) {
+        if self.is_open
+            && let Some(pos) = range.next()
+        {
+            self.push_literal(pos);
+        }
+        let (pairs, last) = self.buf[range.clone()].as_chunks();
+        self.tokens.extend(pairs.iter().map(|pair| Token::literals(u16::from_le_bytes(*pair))));
+        if !last.is_empty() {
+            self.push_literal(range.end - 1);
+        }
+    }
+
+    #[inline(always)]
+    fn push_match(&mut self, found: Match) {
+        self.tokens.push(Token::match_(found.len, found.dist));
+        self.is_open = false;
     }
 }
 
